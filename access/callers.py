@@ -1,0 +1,97 @@
+"""A caller: someone whose token has been checked, with what he may do and where."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from access.policy import GRANTS, SCOPES, May, Role, Scope
+
+
+class Held(NamedTuple):
+    """A role that is held now, and where."""
+
+    role: Role
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a permission holds. An application is reached by any of the three."""
+
+    outlets: frozenset[str] = frozenset()
+    agencies: frozenset[str] = frozenset()
+    areas: tuple[str, ...] = ()
+    """First digits of the agencies' codes: `33` a province, `3301` a city, `330106` a county."""
+
+    def covers(self, *, outlet: str, agency: str) -> bool:
+        """Tell whether an application of `outlet` at `agency` is within."""
+        return outlet in self.outlets or agency in self.agencies or agency.startswith(self.areas)
+
+    def __bool__(self) -> bool:
+        return bool(self.outlets or self.agencies or self.areas)
+
+
+NOWHERE = Reach()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls. `id` is what separation of duties compares and what events record."""
+
+    id: str
+    role: str
+    """The first role held: for records, not for decisions."""
+    reaches: Mapping[May, Reach]
+    terminal: str | None = None
+    outlet: str | None = None
+    teller: str | None = None
+
+    def may(self, permission: May) -> bool:
+        """Tell whether the caller holds `permission` anywhere."""
+        return permission in self.reaches
+
+    def reach(self, permission: May) -> Reach:
+        """Give where `permission` holds."""
+        return self.reaches.get(permission, NOWHERE)
+
+
+def area_of(division: str) -> str:
+    """Give the leading digits that all codes within a division share."""
+    return division.rstrip("0").ljust(len(division.rstrip("0")) + len(division.rstrip("0")) % 2, "0")
+
+
+def reaches_of(held: Iterable[Held]) -> dict[May, Reach]:
+    """Work out, for each permission, where it holds."""
+    found: dict[May, dict[Scope, set[str]]] = {}
+    for role, scope in held:
+        for permission in GRANTS[role]:
+            found.setdefault(permission, {}).setdefault(SCOPES[role], set()).add(scope)
+    return {permission: _reach(scopes) for permission, scopes in found.items()}
+
+
+def _reach(scopes: Mapping[Scope, set[str]]) -> Reach:
+    return Reach(
+        outlets=frozenset(scopes.get(Scope.OUTLET, ())),
+        agencies=frozenset(scopes.get(Scope.AGENCY, ())),
+        areas=tuple(sorted(area_of(d) for d in scopes.get(Scope.DIVISION, ()))),
+    )
+
+
+def person(subject: str, held: Iterable[Held]) -> Caller:
+    """Make the caller that a person's grants make."""
+    roles = tuple(held)
+    return Caller(
+        id=f"person:{subject}", role=roles[0].role if roles else "none", reaches=reaches_of(roles)
+    )
+
+
+def teller(terminal: str, outlet: str, code: str) -> Caller:
+    """Make the caller that a teller at a terminal is."""
+    return Caller(
+        id=f"teller:{code}",
+        role=Role.TELLER,
+        reaches=reaches_of([Held(Role.TELLER, outlet)]),
+        terminal=terminal,
+        outlet=outlet,
+        teller=code,
+    )

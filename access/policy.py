@@ -1,0 +1,111 @@
+"""Who may do what. Data only: read this file to answer any question of authority."""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """Roles of the trade (domain: 岗位)."""
+
+    TELLER = "teller"
+    OUTLET_MANAGER = "outlet_manager"
+    BANK_ADMIN = "bank_admin"
+    ACCEPTANCE_OFFICER = "acceptance_officer"
+    REVIEWER = "reviewer"
+    SECOND_REVIEWER = "second_reviewer"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    CONTROL_OFFICER = "control_officer"
+    OUTLET_ADMIN = "outlet_admin"
+    MATTER_ADMIN = "matter_admin"
+    RIGHTS_ADMIN = "rights_admin"
+
+
+class Scope(StrEnum):
+    """What the scope of a grant names."""
+
+    OUTLET = "outlet"
+    BANK = "bank"
+    AGENCY = "agency"
+    DIVISION = "division"
+
+
+SCOPES = MappingProxyType(
+    {
+        Role.TELLER: Scope.OUTLET,
+        Role.OUTLET_MANAGER: Scope.OUTLET,
+        Role.BANK_ADMIN: Scope.BANK,
+        Role.ACCEPTANCE_OFFICER: Scope.AGENCY,
+        Role.REVIEWER: Scope.AGENCY,
+        Role.SECOND_REVIEWER: Scope.AGENCY,
+        Role.APPROVER: Scope.AGENCY,
+        Role.AUDITOR: Scope.DIVISION,
+        Role.CONTROL_OFFICER: Scope.DIVISION,
+        Role.OUTLET_ADMIN: Scope.DIVISION,
+        Role.MATTER_ADMIN: Scope.DIVISION,
+        Role.RIGHTS_ADMIN: Scope.DIVISION,
+    }
+)
+
+
+class May(StrEnum):
+    """A permission, named `resource:action`. Keep the list sorted."""
+
+    AGENCY_READ = "agency:read"
+    APPLICATION_ACCEPT = "application:accept"
+    APPLICATION_ACT = "application:act"
+    APPLICATION_APPROVE = "application:approve"
+    APPLICATION_DELIVER = "application:deliver"
+    APPLICATION_PROPOSE_REFUSAL = "application:propose_refusal"
+    APPLICATION_READ = "application:read"
+    APPLICATION_REFUSE = "application:refuse"
+    APPLICATION_REVEAL = "application:reveal"
+    APPLICATION_REVIEW = "application:review"
+    APPLICATION_SECOND_REVIEW = "application:second_review"
+    APPLICATION_SUBMIT = "application:submit"
+    APPLICATION_SUPPLY = "application:supply"
+    APPLICATION_VOID = "application:void"
+    APPLICATION_WITHDRAW = "application:withdraw"
+    DIVISION_READ = "division:read"
+    EVENT_READ = "event:read"
+    FILE_READ = "file:read"
+    FILE_WRITE = "file:write"
+    MATTER_READ = "matter:read"
+    OUTLET_READ = "outlet:read"
+    TASK_CLAIM = "task:claim"
+    TASK_READ = "task:read"
+
+
+PUBLIC = frozenset({May.AGENCY_READ, May.DIVISION_READ, May.MATTER_READ, May.OUTLET_READ})
+"""Registry data that every caller sees."""
+
+READING = PUBLIC | {May.APPLICATION_READ, May.EVENT_READ, May.FILE_READ}
+WORKING = READING | {
+    May.APPLICATION_ACT, May.APPLICATION_REVEAL, May.TASK_CLAIM, May.TASK_READ,
+}  # fmt: skip
+
+GRANTS = MappingProxyType(
+    {
+        Role.TELLER: READING
+        | {
+            May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_DELIVER,
+            May.APPLICATION_PROPOSE_REFUSAL, May.APPLICATION_SUBMIT, May.APPLICATION_SUPPLY,
+            May.APPLICATION_WITHDRAW, May.FILE_WRITE,
+        },
+        Role.OUTLET_MANAGER: READING | {May.APPLICATION_ACT, May.APPLICATION_VOID},
+        Role.BANK_ADMIN: PUBLIC,
+        Role.ACCEPTANCE_OFFICER: READING
+        | {
+            May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_REFUSE,
+            May.APPLICATION_REVEAL,
+        },
+        Role.REVIEWER: WORKING | {May.APPLICATION_REVIEW},
+        Role.SECOND_REVIEWER: WORKING | {May.APPLICATION_SECOND_REVIEW},
+        Role.APPROVER: WORKING | {May.APPLICATION_APPROVE},
+        Role.AUDITOR: READING,
+        Role.CONTROL_OFFICER: READING,
+        Role.OUTLET_ADMIN: PUBLIC,
+        Role.MATTER_ADMIN: PUBLIC,
+        Role.RIGHTS_ADMIN: PUBLIC,
+    }
+)  # fmt: skip

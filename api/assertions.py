@@ -1,0 +1,84 @@
+"""Assertions by which a terminal proves itself (RFC 7523)."""
+
+import time
+from typing import Any, NamedTuple
+
+import orjson
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import import_key
+
+from access.errors import ClientInvalid, TellerInactive, TerminalSuspended
+from outlets.memory import RegistryMemory, TellerInfo, TerminalInfo
+
+ALGORITHMS = ["ES256", "EdDSA", "Ed25519"]
+LONGEST = 300
+"""Seconds that an assertion may reach ahead."""
+
+SKEW = 30
+"""Seconds by which a terminal's clock may be behind ours."""
+
+
+class Proved(NamedTuple):
+    """A terminal and a teller that an assertion proves."""
+
+    terminal: TerminalInfo
+    teller: TellerInfo
+    jti: str
+    expires: int
+
+
+def prove(assertion: str, registry: RegistryMemory, audience: str) -> Proved:
+    """Check an assertion against the registry.
+
+    Raises:
+        ClientInvalid: it proves nothing; `reason` says why.
+        TerminalSuspended, TellerInactive: it proves one that may not call.
+    """
+    terminal = registry.terminal(_said_issuer(assertion))
+    if terminal is None:
+        raise ClientInvalid(reason="iss")
+    claims = _verified(assertion, terminal)
+    for name, holds in _conditions(claims, terminal, audience):
+        if not holds:
+            raise ClientInvalid(reason=name)
+    if terminal.status != "active":
+        raise TerminalSuspended()
+    teller = registry.tellers.get(claims["teller"])
+    if teller is None or teller.status != "active" or teller.outlet != terminal.outlet:
+        raise TellerInactive()
+    return Proved(terminal, teller, claims["jti"], claims["exp"])
+
+
+def _said_issuer(assertion: str) -> str:
+    """Read who says to be calling, to know which key to check with."""
+    try:
+        payload = orjson.loads(jws.extract_compact(assertion.encode()).payload)
+        issuer = payload["iss"]
+    except (JoseError, ValueError, KeyError, TypeError):
+        raise ClientInvalid(reason="form") from None
+    return issuer if isinstance(issuer, str) else ""
+
+
+def _verified(assertion: str, terminal: TerminalInfo) -> dict[str, Any]:
+    try:
+        key = import_key(terminal.public_jwk)  # type: ignore[arg-type]
+        return dict(jwt.decode(assertion, key, algorithms=ALGORITHMS).claims)
+    except (JoseError, ValueError, TypeError):
+        raise ClientInvalid(reason="signature") from None
+
+
+def _conditions(
+    claims: dict[str, Any], terminal: TerminalInfo, audience: str
+) -> list[tuple[str, bool]]:
+    at, expires, jti = time.time(), claims.get("exp"), claims.get("jti")
+    named = claims.get("aud")
+    timed = isinstance(expires, int) and not isinstance(expires, bool)
+    return [
+        ("sub", claims.get("sub") == claims.get("iss") == terminal.id),
+        ("aud", named == audience or (isinstance(named, list) and audience in named)),
+        ("exp", timed and at < expires <= at + LONGEST + SKEW),
+        ("nbf", not isinstance(claims.get("nbf"), int) or claims["nbf"] <= at + SKEW),
+        ("jti", isinstance(jti, str) and 8 <= len(jti) <= 128),
+        ("teller", isinstance(claims.get("teller"), str)),
+    ]

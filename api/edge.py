@@ -1,0 +1,88 @@
+"""The outermost layer: request ids, logs, metrics, and the answer to what nobody expected."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.requests import Request
+
+from api.problems import Internal, problem
+from kit.ids import secret
+from kit.logs import where
+
+log = structlog.get_logger()
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+REQUESTS = Counter("syt_requests_total", "Requests answered.", ("method", "route", "status"))
+SECONDS = Histogram(
+    "syt_request_seconds", "Time to answer.", ("route",),
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)  # fmt: skip
+ID_FORM = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+SLOW = 0.5
+"""Seconds from which on a quiet look-up is worth a line too."""
+
+
+class Edge:
+    """ASGI middleware without a framework: it stands in the way of every look-up."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+        self._series: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _given(scope) or secret(16).encode()
+        began, status = time.perf_counter(), 0
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request_id))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except Exception as error:
+            log.error("unexpected", error=type(error).__name__, where=where(error))
+            if status == 0:
+                answer = problem(Request(scope), Internal())
+                await answer(scope, receive, send_on)
+        finally:
+            self._note(scope, status, time.perf_counter() - began)
+            structlog.contextvars.clear_contextvars()
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "-")
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        key = (method, route, status)
+        series = self._series.get(key)
+        if series is None:
+            series = (REQUESTS.labels(*map(str, key)), SECONDS.labels(route))
+            self._series[key] = series
+        series[0].inc()
+        series[1].observe(seconds)
+        if method != "GET" or status >= 400 or seconds > SLOW:
+            log.info("answered", method=method, route=route, status=status, ms=round(seconds * 1e3, 1))
+
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+def _given(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and ID_FORM.fullmatch(value):
+            return bytes(value)
+    return None

@@ -1,0 +1,237 @@
+"""Errors on the wire: RFC 9457, one shape, one table of status codes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from kit.db import DatabaseAway
+from kit.errors import DomainError, Fault, Kind, Words
+
+log = structlog.get_logger()
+
+STATUS = {
+    Kind.MALFORMED: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.NO_SUCH_METHOD: 405,
+    Kind.CONFLICT: 409,
+    Kind.STALE: 412,
+    Kind.TOO_LARGE: 413,
+    Kind.UNSUPPORTED: 415,
+    Kind.INVALID: 422,
+    Kind.CONDITION_MISSING: 428,
+    Kind.TOO_MANY: 429,
+    Kind.INTERNAL: 500,
+    Kind.UNAVAILABLE: 503,
+}
+
+
+class RequestInvalid(DomainError):
+    """Fields that are missing, unknown or of the wrong type."""
+
+    kind = Kind.INVALID
+    code = "request-invalid"
+    title = Words("请求格式不正确", "The request is not of the right shape")
+    advice = Words(
+        "errors 一次列出全部格式问题：缺少、多余或类型不对的字段。",
+        "`errors` names every field that is missing, unknown or of the wrong type.",
+    )
+
+
+class JsonMalformed(DomainError):
+    """The body is no JSON."""
+
+    kind = Kind.MALFORMED
+    code = "json-malformed"
+    title = Words("请求体不是合法的 JSON", "The body is no valid JSON")
+    advice = Words("按 UTF-8 编码发送合法 JSON。", "Send valid JSON in UTF-8.")
+
+
+class JsonTooDeep(DomainError):
+    """The body is nested deeper than anything we take."""
+
+    kind = Kind.MALFORMED
+    code = "json-too-deep"
+    title = Words("JSON 嵌套过深", "The JSON is nested too deep")
+    advice = Words("嵌套不得超过32层。", "Nest 32 levels at most.")
+
+
+class TextForbidden(DomainError):
+    """A string holds a NUL character."""
+
+    kind = Kind.MALFORMED
+    code = "text-forbidden"
+    title = Words("文本含有不允许的字符", "A text holds a character that is not allowed")
+    advice = Words("去掉空字符(U+0000)后重发。", "Remove U+0000 and send again.")
+
+
+class BodyTooLarge(DomainError):
+    """The body is larger than the operation takes."""
+
+    kind = Kind.TOO_LARGE
+    code = "body-too-large"
+    title = Words("请求体过大", "The body is too large")
+    advice = Words("JSON 不超过 1 MiB，文件不超过 20 MiB。", "1 MiB of JSON, 20 MiB of a file.")
+
+
+class NoSuchPage(DomainError):
+    """No such path."""
+
+    kind = Kind.NOT_FOUND
+    code = "not-found"
+    title = Words("没有该资源", "No such resource")
+    advice = Words("核对地址；接口清单见 /docs。", "Check the path; /docs lists them.")
+
+
+class NoSuchMethod(DomainError):
+    """The path does not take this method."""
+
+    kind = Kind.NO_SUCH_METHOD
+    code = "method-not-allowed"
+    title = Words("该地址不支持此方法", "The path does not take this method")
+    advice = Words("接口清单见 /docs。", "/docs lists what there is.")
+
+
+class Internal(DomainError):
+    """A fault of ours."""
+
+    kind = Kind.INTERNAL
+    code = "internal"
+    title = Words("系统内部错误", "A fault of the service")
+    advice = Words("请把 X-Request-Id 告知运维。", "Tell the operator the X-Request-Id.")
+
+
+class PreconditionRequired(DomainError):
+    """A change without `If-Match`."""
+
+    kind = Kind.CONDITION_MISSING
+    code = "if-match-required"
+    title = Words("需要 If-Match", "If-Match is needed")
+    advice = Words('带上读取时的 version，例如 If-Match: "3"。', 'Send the version read, as If-Match: "3".')
+
+
+SHAPES = {
+    "missing": Words("缺少必填字段", "is missing"),
+    "extra_forbidden": Words("未知字段", "is not known"),
+    "string_too_long": Words("太长", "is too long"),
+    "string_too_short": Words("太短", "is too short"),
+    "string_pattern_mismatch": Words("格式不对", "has the wrong form"),
+    "literal_error": Words("不在可选值之内", "is not one of the values allowed"),
+    "enum": Words("不在可选值之内", "is not one of the values allowed"),
+    "union_tag_invalid": Words("kind 须为 person 或 organization", "kind is person or organization"),
+    "greater_than_equal": Words("数值太小", "is too small"),
+    "less_than_equal": Words("数值太大", "is too large"),
+    "too_long": Words("项数太多", "has too many items"),
+}
+WRONG = Words("类型或格式不对", "has the wrong type or form")
+TAGS = frozenset({"person", "organization"})
+"""Names that pydantic puts into a place where a body has none."""
+
+DATABASE_BUSY = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
+    asyncpg.QueryCanceledError, asyncpg.TooManyConnectionsError, asyncpg.LockNotAvailableError,
+    asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError, asyncpg.DeadlockDetectedError,
+    PoolTimeout, ConnectionError, TimeoutError,
+)  # fmt: skip
+
+
+def install(app: FastAPI) -> None:
+    """Answer every expected failure with a problem document."""
+    app.add_exception_handler(DomainError, _expected)
+    app.add_exception_handler(RequestValidationError, _misshapen)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DBAPIError, _database)
+    for error in DATABASE_BUSY:
+        app.add_exception_handler(error, _database)
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)  # noqa: S101
+    return problem(request, error)
+
+
+async def _misshapen(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    fault = getattr(request.state, "body_fault", None)
+    if fault is not None:
+        return problem(request, fault)
+    return problem(request, RequestInvalid(faults=list(_faults(error.errors()))))
+
+
+def _faults(errors: Iterable[Any]) -> Iterable[Fault]:
+    for error in errors:
+        where, *path = error["loc"] or ("body",)
+        if where == "body" and "applicant" in path:
+            path = [part for part in path if part not in TAGS]
+        root = "" if where == "body" else f"/{where}"
+        at = root + "".join(f"/{str(part)[:60]}" for part in path)
+        yield Fault(at, error["type"], SHAPES.get(error["type"], WRONG))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    found = {404: NoSuchPage, 405: NoSuchMethod, 413: BodyTooLarge}.get(error.status_code)
+    return problem(request, found() if found else JsonMalformed())
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    """Tell a database that is away from a fault of ours: only the first is worth another try."""
+    cause = getattr(error, "orig", error)
+    driver = getattr(cause, "__cause__", None) or cause
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if lost or isinstance(driver, DATABASE_BUSY):
+        log.warning("database_away", error=type(driver).__name__)
+        return problem(request, DatabaseAway())
+    raise error
+
+
+def language_of(request: Request) -> str:
+    """Choose `zh` or `en` by what the client prefers."""
+    wanted = request.headers.get("accept-language", "").lower()
+    return "en" if wanted.startswith("en") else "zh"
+
+
+def problem(request: Request, error: DomainError) -> Response:
+    """Make the document. What the client sent never stands in it: it may be personal."""
+    language = language_of(request)
+    status = STATUS[error.kind]
+    body: dict[str, Any] = {
+        "type": f"/problems/{error.code}",
+        "code": error.code,
+        "title": error.title.within(language),
+        "status": status,
+        "detail": error.detail.within(language),
+        "instance": request.url.path,
+        **{name: _said(value, language) for name, value in error.facts.items()},
+    }
+    if error.faults:
+        body["errors"] = [
+            {"at": f.at, "rule": f.rule, "message": f.message.within(language)} for f in error.faults
+        ]
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    log.info("refused", code=error.code, status=status, path=request.url.path, private=error.private)
+    content = orjson.dumps(body)
+    return Response(content, status, headers, media_type="application/problem+json")
+
+
+def _said(value: Any, language: str) -> Any:
+    if isinstance(value, Words):
+        return value.within(language)
+    if isinstance(value, list):
+        return [_said(item, language) for item in value]
+    if isinstance(value, dict):
+        return {name: _said(item, language) for name, item in value.items()}
+    return value

@@ -1,0 +1,133 @@
+"""Applications: handing in, reading, acting."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+
+from access import service as access
+from access.callers import Caller
+from access.policy import May
+from api.body import ContractRoute
+from api.conditional import json
+from api.deps import Held, IfMatch, Locked, Session, Visible, may, version_of
+from api.paging import Pager
+from api.routes.events import shown
+from applications import queries, service, views
+from applications.models import Application
+from events import queries as events
+from kit.clock import now, today
+from schemas.applications import (
+    ActionRequest,
+    ApplicationDetail,
+    ApplicationFilter,
+    ApplicationMade,
+    ApplicationSubmit,
+    ApplicationView,
+    EventFilter,
+    EventView,
+    RevealRequest,
+)
+from schemas.base import Page
+
+router = APIRouter(prefix="/v1/applications", tags=["applications"], route_class=ContractRoute)
+Reader = Annotated[Caller, may(May.APPLICATION_READ)]
+Key = Annotated[
+    str,
+    Header(alias="Idempotency-Key", pattern=r"^[\x21-\x7e]{8,64}$", description="8-64 visible ASCII."),
+]
+
+
+@router.post("", status_code=201, response_model=ApplicationMade)
+async def submit_application(
+    request: Request,
+    wanted: ApplicationSubmit,
+    key: Key,
+    caller: Annotated[Caller, may(May.APPLICATION_SUBMIT)],
+) -> Response:
+    """Hand in an application. Send the same `Idempotency-Key` and body to retry safely."""
+    state = request.app.state.syt
+    canonical = orjson.dumps(request.state.parsed, option=orjson.OPT_SORT_KEYS)
+    answer = await service.submit(state.counter, caller, wanted, key=key, canonical=canonical)
+    location = f"{state.settings.public_url}/v1/applications/{answer.body['number']}"
+    headers = {"Location": location, "ETag": f'"{answer.body["version"]}"'}
+    if answer.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json(answer.body, 201, headers)
+
+
+@router.get("", response_model=Page[ApplicationView])
+async def list_applications(
+    narrow: Annotated[ApplicationFilter, Query()], caller: Reader, held: Held, session: Session
+) -> Response:
+    """List the applications that the caller may see, newest first."""
+    pager = Pager(held, "applications", caller, narrow)
+    position = pager.position
+    after = (datetime.fromisoformat(position[0]), str(position[1])) if position else None
+    rows = await queries.page(session, caller, narrow, after, today())
+    at = now()
+
+    def show(row: Application) -> dict[str, Any]:
+        return views.view(row, caller, held.desk, at)
+
+    return json(
+        pager.page(rows, narrow.limit, lambda r: [r.received_at.isoformat(), r.number], show)
+    )
+
+
+@router.get("/{number}", response_model=ApplicationDetail)
+async def get_application(row: Visible, caller: Reader, held: Held) -> Response:
+    """Show an application, what is personal masked."""
+    body = views.detail(row, caller, held.desk, now())
+    return json(body, headers={"ETag": f'"{row.version}"'})
+
+
+@router.post("/{number}/reveal", response_model=ApplicationDetail)
+async def reveal_application(
+    row: Visible,
+    wanted: RevealRequest,
+    caller: Annotated[Caller, may(May.APPLICATION_REVEAL)],
+    held: Held,
+    session: Session,
+) -> Response:
+    """Show an application in full, for a purpose; recorded before it is shown."""
+    access.record_access(
+        session, subject=caller.id, role=caller.role, application=row.number, purpose=wanted.purpose
+    )
+    await session.flush()
+    return json(views.detail(row, caller, held.desk, now(), revealed=True))
+
+
+@router.post("/{number}/actions", response_model=ApplicationView)
+async def act_on_application(
+    row: Locked,
+    wanted: ActionRequest,
+    caller: Annotated[Caller, may(May.APPLICATION_ACT)],
+    held: Held,
+    session: Session,
+    if_match: IfMatch = None,
+) -> Response:
+    """Take an action. `actions` of an application lists those that the caller may take now."""
+    service.may_ask(caller, row, wanted)
+    version = version_of(if_match)
+    changed = await service.act(session, held.desk, caller, row, wanted, version)
+    body = views.view(changed, caller, held.desk, now())
+    return json(body, headers={"ETag": f'"{changed.version}"'})
+
+
+@router.get("/{number}/events", response_model=Page[EventView])
+async def list_application_events(
+    row: Visible,
+    narrow: Annotated[EventFilter, Query()],
+    caller: Reader,
+    held: Held,
+    session: Session,
+) -> Response:
+    """List what happened to an application, oldest first."""
+    pager = Pager(held, f"application-events\0{row.number}", caller, narrow)
+    position = pager.position
+    after = int(position[0]) if position else 0
+    rows = await events.of_application(session, row.number, after, narrow.limit + 1)
+    return json(pager.page(rows, narrow.limit, lambda e: [e.id], shown))

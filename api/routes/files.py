@@ -1,0 +1,160 @@
+"""Scans: streamed in and out, sealed on the way."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response, StreamingResponse
+
+from access.callers import Caller
+from access.policy import May
+from api.body import ContractRoute
+from api.conditional import json
+from api.deps import NUMBER, Held, Session, may
+from applications import queries
+from files import service
+from files.errors import FileEmpty, FileNotFound, UploadMalformed
+from files.models import StoredFile
+from files.proof import proves
+from schemas.tokens import FileView
+
+LARGEST = service.LARGEST + 64 * 1024
+"""The file and what multipart adds to it."""
+
+router = APIRouter(prefix="/v1/files", tags=["files"], route_class=ContractRoute)
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "", status_code=201, response_model=FileView, openapi_extra=UPLOAD, max_body_size=LARGEST
+)
+async def upload_file(
+    request: Request,
+    caller: Annotated[Caller, may(May.FILE_WRITE)],
+    held: Held,
+    session: Session,
+) -> Response:
+    """Store a scan: PDF, JPEG, PNG or OFD by its content, at most 20 MiB."""
+    part = _file_part(request)
+    row = await service.store(session, held.files, held.keys, caller.outlet or "", part)
+    body = {
+        "file": row.id, "sha256": row.sha256.hex(), "size": row.size, "media_type": row.media_type,
+    }  # fmt: skip
+    return json(body, 201)
+
+
+async def _file_part(request: Request) -> AsyncIterator[bytes]:
+    """Give the bytes of the part `file` while they arrive: a library's spool file would be in clear.
+
+    Raises:
+        UploadMalformed, FileEmpty: no multipart, broken off, or without that part.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != b"multipart/form-data" or b"boundary" not in options:
+        raise FileEmpty()
+    reader = _Parts()
+    try:
+        parser = MultipartParser(options[b"boundary"], reader.callbacks())
+        async for piece in request.stream():
+            parser.write(piece)
+            for held in reader.taken():
+                yield held
+        parser.finalize()
+    except (MultipartParseError, ClientDisconnect, UnicodeError):
+        raise UploadMalformed() from None
+    if not reader.ended:
+        raise UploadMalformed()
+
+
+class _Parts:
+    """Collects the bytes of the part named `file`."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._pieces: list[bytes] = []
+        self._field = self._value = b""
+        self._wanted = False
+
+    def callbacks(self) -> dict[str, object]:
+        """What the parser calls."""
+        return {
+            "on_part_begin": self._begin, "on_header_field": self._on_field,
+            "on_header_value": self._on_value, "on_header_end": self._on_header,
+            "on_part_data": self._on_data, "on_end": self._end,
+        }  # fmt: skip
+
+    def taken(self) -> list[bytes]:
+        """Take what has been collected."""
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+    def _begin(self) -> None:
+        self._wanted, self._field, self._value = False, b"", b""
+
+    def _on_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            _, options = parse_options_header(self._value)
+            self._wanted = options.get(b"name") == b"file"
+        self._field = self._value = b""
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if self._wanted:
+            self._pieces.append(data[start:end])
+
+    def _end(self) -> None:
+        self.ended = True
+
+
+@router.get("/{file}", response_class=StreamingResponse)
+async def download_file(
+    file: Annotated[str, Path(max_length=120)],
+    caller: Annotated[Caller, may(May.FILE_READ)],
+    held: Held,
+    session: Session,
+    application: Annotated[
+        str | None, Query(max_length=60, description="The application that it belongs to.")
+    ] = None,
+) -> Response:
+    """Read a scan: its own outlet, or who may see an application that has it among its materials."""
+    row = await service.find(session, file) if file.isascii() and file.isprintable() else None
+    if row is None or not await _may_read(session, caller, held.keys, row, application):
+        raise FileNotFound()
+    plain = await service.read(held.files, held.keys, row)
+    headers = {
+        "Content-Length": str(row.size), "Content-Disposition": "attachment",
+        "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+    }  # fmt: skip
+    return StreamingResponse(plain, headers=headers, media_type=row.media_type)
+
+
+async def _may_read(
+    session: Session, caller: Caller, keys: service.KeyRing, row: StoredFile, number: str | None
+) -> bool:
+    if caller.outlet is not None and proves(keys, row.id, caller.outlet):
+        return True
+    if number is None or NUMBER.fullmatch(number) is None:
+        return False
+    found = await queries.get(session, caller, number)
+    return found is not None and any(m.get("file") == row.id for m in found.materials)

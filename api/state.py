@@ -1,0 +1,98 @@
+"""What one API process holds: put together at start, taken apart at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from obstore.store import ObjectStore
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from access.memory import KIND as GRANTS
+from access.memory import Buckets, GrantsMemory
+from access.tokens import Tokens
+from agencies.memory import KIND as AGENCIES
+from agencies.memory import AgenciesMemory
+from applications.desk import Desk
+from applications.intake import Intake
+from applications.numbers import Serials
+from applications.service import Counter
+from divisions.memory import KIND as DIVISIONS
+from divisions.memory import DivisionsMemory
+from files.service import make_store
+from kit.crypto import KeyRing, load_keys
+from kit.db import Sessions, make_engine, make_sessions
+from kit.generations import Follower, Memory
+from kit.settings import Settings
+from kit.workdays import KIND as CALENDAR
+from kit.workdays import WorkdaysMemory
+from matters.memory import KIND as MATTERS
+from matters.memory import Catalogue
+from outlets.memory import KIND as OUTLETS
+from outlets.memory import RegistryMemory
+
+RATE, BURST = 100, 500
+"""Calls a second, and at once, of one terminal."""
+
+
+@dataclass
+class State:
+    """Everything an endpoint may need."""
+
+    settings: Settings
+    engine: AsyncEngine
+    sessions: Sessions
+    keys: KeyRing
+    desk: Desk
+    grants: GrantsMemory
+    tokens: Tokens
+    follower: Follower
+    counter: Counter
+    files: ObjectStore
+    buckets: Buckets
+
+
+def make_desk(keys: KeyRing) -> tuple[Desk, Mapping[str, Memory]]:
+    """Make the empty memories, and name which generation each follows."""
+    divisions, agencies, catalogue = DivisionsMemory(), AgenciesMemory(), Catalogue()
+    registry, calendar = RegistryMemory(), WorkdaysMemory()
+    desk = Desk(keys, divisions, agencies, catalogue, registry, calendar)
+    return desk, {
+        CALENDAR: calendar, DIVISIONS: divisions, AGENCIES: agencies, MATTERS: catalogue,
+        OUTLETS: registry,
+    }  # fmt: skip
+
+
+def make_state(settings: Settings, database_url: str) -> State:
+    """Put a process together; nothing is read yet."""
+    keys = load_keys(settings)
+    engine = make_engine(database_url, pool_size=settings.pool_size)
+    sessions = make_sessions(engine)
+    desk, memories = make_desk(keys)
+    grants, serials = GrantsMemory(), Serials(engine)
+    intake = Intake(
+        engine, keys, serials, lanes=settings.submission_lanes, queue=settings.submission_queue
+    )
+    return State(
+        settings=settings, engine=engine, sessions=sessions, keys=keys, desk=desk, grants=grants,
+        tokens=Tokens(keys, local_people=settings.local_issuer),
+        follower=Follower(sessions, {GRANTS: grants, **memories}),
+        counter=Counter(desk, intake, serials, sessions),
+        files=make_store(settings), buckets=Buckets(RATE, BURST),
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def running(state: State) -> AsyncIterator[State]:
+    """Fill the memories, follow their changes, and at the end let go of nothing unwritten."""
+    await state.follower.look()
+    await state.counter.serials.refill()
+    following = asyncio.create_task(state.follower.follow())
+    try:
+        yield state
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await state.counter.intake.drain()
+        await state.engine.dispose()

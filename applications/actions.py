@@ -1,0 +1,206 @@
+"""What each action asks for, what stands against it, and what it changes on the row."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from access.callers import Caller
+from applications import lifecycle
+from applications.clocks import due
+from applications.desk import Desk
+from applications.errors import ActionNotAllowed, ClaimedByOther, NotClaimed, SamePerson
+from applications.lifecycle import Move
+from applications.models import Application
+from applications.queries import LEASE
+from kit.clock import day_of
+from kit.errors import DomainError, Fault, Words
+from schemas.applications import Action, ActionRequest, State
+from schemas.guides import Delegation
+
+EVENT_KINDS = {
+    Action.ACCEPT: "application.accepted",
+    Action.REFUSE: "application.refused",
+    Action.TAKE: "application.taken",
+    Action.PASS: "application.passed",
+    Action.SEND_BACK: "application.sent_back",
+    Action.GRANT: "application.granted",
+    Action.DENY: "application.denied",
+    Action.WITHDRAW: "application.withdrawn",
+    Action.VOID: "application.voided",
+    Action.DELIVER: "application.delivered",
+}
+
+REASONS = {
+    "BS": frozenset(f"BS{n:02}" for n in range(1, 7)),
+    "TH": frozenset(f"TH{n:02}" for n in range(1, 5)),
+    "BY": frozenset(f"BY{n:02}" for n in range(1, 7)),
+}
+"""Coded reasons: of refusal, of sending back, of denial."""
+
+
+class Need(NamedTuple):
+    """What an action needs in its body."""
+
+    fields: tuple[str, ...] = ()
+    reasons: str = ""
+    """Which list the coded reason is of; empty: none is taken."""
+
+
+NEEDS = {
+    Action.REFUSE: Need(("reason", "text"), "BS"),
+    Action.SEND_BACK: Need(("reason",), "TH"),
+    Action.DENY: Need(("reason", "opinion"), "BY"),
+    Action.WITHDRAW: Need(("text",)),
+    Action.VOID: Need(("text",)),
+    Action.DELIVER: Need(("way", "received_by")),
+}
+MISSING = Words("该操作需要此项", "this action needs it")
+NOT_TAKEN = Words("该操作不接受此理由代码", "this reason is not one for the action")
+
+
+def faults(wanted: ActionRequest) -> Iterator[Fault]:
+    """Find all that is missing or wrong in an action's body."""
+    need = NEEDS.get(wanted.action, Need())
+    for name in need.fields:
+        if getattr(wanted, name) is None:
+            yield Fault(f"/{name}", "required", MISSING)
+    if wanted.reason is not None and wanted.reason not in REASONS.get(need.reasons, ()):
+        yield Fault("/reason", "enum", NOT_TAKEN)
+    if wanted.reason == "BS01" and wanted.right_agency is None:
+        yield Fault("/right_agency", "required", Words("须告知有权办理的机构", "name who is competent"))
+
+
+def hindrance(
+    row: Application, caller: Caller, move: Move, desk: Desk, now: datetime
+) -> type[DomainError] | None:
+    """Tell what stands against a legal move by this caller: separation, another's claim, entrusting."""
+    if caller.id in _did_before(row, move):
+        return SamePerson
+    if move.source in CLAIMED and row.claimed_by != caller.id:
+        if row.claimed_until is not None and row.claimed_until > now:
+            return ClaimedByOther
+        if move.source is State.IN_REVIEW and move.by is not Action.WITHDRAW:
+            return NotClaimed
+    check = EXTRA.get(move.by)
+    return check(row, caller, desk, now) if check is not None else None
+
+
+CLAIMED = frozenset({State.IN_REVIEW, State.IN_SECOND_REVIEW, State.IN_APPROVAL})
+
+
+def _did_before(row: Application, move: Move) -> set[str | None]:
+    """List who had a part in the steps before: accepting, review, second review."""
+    if move.by in (Action.WITHDRAW, Action.DELIVER):
+        return set()
+    return {
+        State.ACCEPTED: {row.accepted_by},
+        State.IN_REVIEW: {row.accepted_by},
+        State.IN_SECOND_REVIEW: {row.accepted_by, row.reviewed_by},
+        State.IN_APPROVAL: {row.accepted_by, row.reviewed_by, row.second_reviewed_by},
+    }.get(State(move.source), set())
+
+
+def _entrusted(
+    row: Application, caller: Caller, desk: Desk, now: datetime
+) -> type[DomainError] | None:
+    """Let an outlet accept only where acceptance is entrusted to it."""
+    if caller.teller is None:
+        return None
+    guide = desk.catalogue.version(row.matter, row.guide_version)
+    if guide is None:
+        return ActionNotAllowed
+    held = desk.permission(guide, desk.registry.outlet(row.outlet), day_of(now))
+    return ActionNotAllowed if held.reasons or held.delegation < Delegation.D2 else None
+
+
+def _same_day(
+    row: Application, caller: Caller, desk: Desk, now: datetime
+) -> type[DomainError] | None:
+    """Let an application be voided on the day of its receipt only."""
+    return ActionNotAllowed if day_of(row.received_at) != day_of(now) else None
+
+
+EXTRA: dict[object, Callable[[Application, Caller, Desk, datetime], type[DomainError] | None]] = {
+    Action.ACCEPT: _entrusted,
+    Action.VOID: _same_day,
+}
+
+
+def allowed(row: Application, caller: Caller, desk: Desk, now: datetime) -> list[str]:
+    """List the actions that `caller` may take on `row` now: what is listed is what is then accepted."""
+    return [
+        str(move.by)
+        for move in lifecycle.open_moves(State(row.state), row.risk_class)
+        if move.may is not None
+        and caller.reach(move.may).covers(outlet=row.outlet, agency=row.agency)
+        and hindrance(row, caller, move, desk, now) is None
+    ]
+
+
+def apply(
+    row: Application, caller: Caller, move: Move, wanted: ActionRequest, desk: Desk, now: datetime
+) -> None:
+    """Change the row: state, version, papers and whoever had a part change together."""
+    row.state = move.target
+    row.version += 1
+    row.documents = [*row.documents, *move.documents]
+    CHANGES.get(move.by, _nothing)(row, caller, desk, now)
+    if move.target in lifecycle.ENDED or move.by is Action.PASS:
+        row.claimed_by = row.claimed_until = None
+    elif row.claimed_by == caller.id:
+        row.claimed_until = now + LEASE
+
+
+def _nothing(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+    """Change no more than every move does."""
+
+
+def _accept(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+    guide = desk.catalogue.version(row.matter, row.guide_version)
+    if guide is None:
+        raise LookupError(f"no guide {row.matter} {row.guide_version}")
+    row.accepted_at, row.accepted_by = now, caller.id
+    row.calendar_generation = desk.calendar.generation
+    clocks = due(guide.guide, desk.calendar.workdays, row.received_at, now)
+    for name, value in clocks._asdict().items():
+        setattr(row, name, value)
+
+
+def _take(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+    row.reviewed_by = row.claimed_by = caller.id
+    row.claimed_until = now + LEASE
+
+
+def _send_back(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+    """Give it back to the person who knows it."""
+    row.claimed_by, row.claimed_until = row.reviewed_by, now + LEASE
+    row.second_reviewed_by = None
+
+
+def _pass(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+    if row.state == State.IN_APPROVAL:
+        row.second_reviewed_by = caller.id
+
+
+def _decide(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+    row.decided_by, row.completed_at = caller.id, now
+
+
+def _grant(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+    _decide(row, caller, desk, now)
+    row.outcome = "granted"
+
+
+def _deny(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+    _decide(row, caller, desk, now)
+    row.outcome = "denied"
+
+
+CHANGES: dict[object, Callable[[Application, Caller, Desk, datetime], None]] = {
+    Action.ACCEPT: _accept,
+    Action.TAKE: _take,
+    Action.PASS: _pass,
+    Action.SEND_BACK: _send_back,
+    Action.GRANT: _grant,
+    Action.DENY: _deny,
+}

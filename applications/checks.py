@@ -1,0 +1,141 @@
+"""What is wrong with an application that is handed in: everything, at once, in words."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from divisions.memory import DivisionsMemory
+from files.proof import proves
+from kit.crypto import KeyRing
+from kit.errors import Fault, Words
+from matters.compiled import CompiledGuide
+from schemas.applications import (
+    ApplicationSubmit,
+    HandedIn,
+    IdType,
+    Organization,
+    Person,
+    Proxy,
+    Subject,
+)
+from schemas.codes import credit_code_fault, id_fault, mobile_holds
+from schemas.guides import Material, Necessity
+
+ID_WORDS = {
+    "form": Words("身份证号码应为18位", "an ID number has 18 characters"),
+    "place": Words("身份证号码的地区码不存在", "the ID number begins with no place"),
+    "birth": Words("身份证号码中的出生日期不对", "the birth date in the ID number is wrong"),
+    "check": Words("身份证号码校验位不对，请核对", "the check digit of the ID number is wrong"),
+}
+CREDIT_WORDS = Words("统一社会信用代码不正确，请核对", "the credit code is wrong")
+PHONE_WORDS = Words("手机号码格式不对", "not a mobile number")
+CONSENT_WORDS = Words("须先告知并取得申请人同意", "the applicant's consent is needed")
+CHINESE = frozenset({IdType.RESIDENT_ID, IdType.RESIDENCE_PERMIT})
+"""Papers whose number follows GB 11643."""
+
+
+def content_faults(
+    wanted: ApplicationSubmit, guide: CompiledGuide, *, outlet: str, keys: KeyRing, day: date
+) -> list[Fault]:
+    """Find all faults of content."""
+    return [
+        *_consent(wanted),
+        *_applicant(wanted.applicant, guide, day),
+        *_identity("/subject", wanted.subject, day),
+        *_identity("/proxy", wanted.proxy, day),
+        *_phone("/proxy", wanted.proxy),
+        *guide.form_faults(wanted.form),
+        *_materials(wanted.materials, guide, outlet=outlet, keys=keys),
+    ]
+
+
+def _consent(wanted: ApplicationSubmit) -> Iterator[Fault]:
+    if not wanted.consent:
+        yield Fault("/consent", "consent", CONSENT_WORDS)
+
+
+def _applicant(applicant: Person | Organization, guide: CompiledGuide, day: date) -> Iterator[Fault]:
+    objects = set(guide.guide.service_objects)
+    if isinstance(applicant, Organization):
+        if not objects - {"1"}:
+            yield Fault("/applicant/kind", "service-object", Words("该事项只面向个人", "for persons only"))
+        if credit_code_fault(applicant.credit_code.upper()) is not None:
+            yield Fault("/applicant/credit_code", "credit-code", CREDIT_WORDS)
+    else:
+        if "1" not in objects:
+            yield Fault("/applicant/kind", "service-object", Words("该事项只面向单位", "for units only"))
+        yield from _identity("/applicant", applicant, day)
+    yield from _phone("/applicant", applicant)
+
+
+def _identity(at: str, person: Person | Subject | Proxy | None, day: date) -> Iterator[Fault]:
+    if person is None or person.id_type not in CHINESE:
+        return
+    if (fault := id_fault(person.id_number, day)) is not None:
+        yield Fault(f"{at}/id_number", f"id-{fault}", ID_WORDS[fault])
+
+
+def _phone(at: str, person: Person | Organization | Proxy | None) -> Iterator[Fault]:
+    if person is not None and not mobile_holds(person.phone):
+        yield Fault(f"{at}/phone", "phone", PHONE_WORDS)
+
+
+def _materials(
+    handed: list[HandedIn], guide: CompiledGuide, *, outlet: str, keys: KeyRing
+) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, item in enumerate(handed):
+        at = f"/materials/{index}"
+        material = guide.materials.get(item.code)
+        if material is None:
+            yield Fault(f"{at}/code", "unknown", Words("指南中没有这项材料", "the guide names no such material"))
+        elif item.code in seen:
+            yield Fault(f"{at}/code", "repeated", Words("同一材料重复提交", "handed in twice"))
+        else:
+            yield from _way(at, item, material, guide, outlet=outlet, keys=keys)
+        seen.add(item.code)
+    for code in guide.required:
+        if code not in seen:
+            name = guide.materials[code].name
+            yield Fault(f"/materials/{code}", "required", Words(f"缺少必要材料：{name}", f"{code} is missing"))
+
+
+def _way(
+    at: str, item: HandedIn, material: Material, guide: CompiledGuide, *, outlet: str, keys: KeyRing
+) -> Iterator[Fault]:
+    ways = [item.file, item.exemption, item.promised_by]
+    if sum(way is not None for way in ways) != 1:
+        words = Words("须且只须提供文件、免提交方式或承诺日期之一", "give a file, an exemption or a day")
+        yield Fault(at, "way", words)
+    if item.file is not None and not proves(keys, item.file, outlet):
+        yield Fault(f"{at}/file", "file", Words("文件不存在或不属于本网点", "no file of this outlet"))
+    if item.exemption is not None and item.exemption not in material.exemptions:
+        words = Words("该材料不能以此方式免提交", "this exemption does not hold for it")
+        yield Fault(f"{at}/exemption", "exemption", words)
+    if item.promised_by is not None and not _may_follow(material, guide):
+        yield Fault(f"{at}/promised_by", "tolerance", Words("该材料不可容缺后补", "it may not follow later"))
+
+
+def _may_follow(material: Material, guide: CompiledGuide) -> bool:
+    return guide.guide.tolerant_acceptance and material.necessity is Necessity.TOLERABLE
+
+
+def warnings(
+    wanted: ApplicationSubmit, divisions: DivisionsMemory, *, likely_duplicate: bool
+) -> list[dict[str, Any]]:
+    """Find what to look at and refuses nothing."""
+    found: list[dict[str, Any]] = []
+    people = (wanted.applicant, wanted.subject, wanted.proxy)
+    if any(_place_unknown(person, divisions) for person in people):
+        message = "身份证号码前6位不在现有区划中，请核对(旧区划不影响办理)"
+        found.append({"code": "id-place-unknown", "message": message})
+    if likely_duplicate:
+        message = "该人同一事项已有在办件，可能重复提交"
+        found.append({"code": "likely-duplicate", "message": message})
+    return found
+
+
+def _place_unknown(person: Any, divisions: DivisionsMemory) -> bool:
+    if person is None or getattr(person, "id_type", None) is not IdType.RESIDENT_ID:
+        return False
+    return not divisions.known(person.id_number[:6])

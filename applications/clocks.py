@@ -1,0 +1,76 @@
+"""The two clocks of an application, and the lights that tell of them."""
+
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
+
+from kit.clock import day_of
+from kit.workdays import Workdays
+from schemas.applications import Light, State
+from schemas.guides import Guide
+
+
+class Due(NamedTuple):
+    """When an application is due, and from which days on its light changes."""
+
+    legal_due_on: date | None
+    promised_due_on: date | None
+    due_provisional: bool
+    due_on: date
+    yellow_on: date
+    red_on: date
+    overdue_on: date | None
+
+
+def due(guide: Guide, days: Workdays, received_at: datetime, accepted_at: datetime | None) -> Due:
+    """Work out both limits in working days, the first day not counted.
+
+    The legal clock runs from receipt (社会保险经办条例 6, 10, 18, 20, 24), the promised one from
+    acceptance; until then the day to tell about acceptance is what is waited for. Yellow from the day
+    on which a third of the promise, one day at least, is left; red on its last day; overdue after the
+    legal limit, or after the promised one where the law sets none.
+    """
+    received = day_of(received_at)
+    legal = days.after(received, guide.legal_limit.value) if guide.legal_limit else None
+    promised, length, near = None, guide.accept_limit, days.after(received, guide.accept_limit)
+    if accepted_at is not None:
+        length = guide.promised_limit.value
+        near = promised = days.after(day_of(accepted_at), length)
+    last = legal or promised
+    return Due(
+        legal_due_on=legal,
+        promised_due_on=promised,
+        due_provisional=any(d is not None and days.is_provisional(d) for d in (legal, promised)),
+        due_on=near,
+        yellow_on=days.before(near, max(1, length // 3)),
+        red_on=near,
+        overdue_on=days.after(last, 1) if last else None,
+    )
+
+
+class Timed(Protocol):
+    """What has a light."""
+
+    state: str
+    yellow_on: date
+    red_on: date
+    overdue_on: date | None
+
+
+DARK = frozenset(
+    {
+        State.COMPLETED, State.DELIVERED, State.ARCHIVED, State.REFUSED, State.RETURNED,
+        State.WITHDRAWN, State.VOIDED, State.SUSPENDED, State.CORRECTION,
+    }
+)  # fmt: skip
+"""States in which no clock of ours runs."""
+
+
+def light(application: Timed, day: date) -> Light:
+    """Give the light of an application on `day`."""
+    if application.state in DARK:
+        return Light.NONE
+    if application.overdue_on is not None and day >= application.overdue_on:
+        return Light.OVERDUE
+    if day >= application.red_on:
+        return Light.RED
+    return Light.YELLOW if day >= application.yellow_on else Light.GREEN

@@ -1,0 +1,159 @@
+"""A submission made ready to be written: the row's values, sealed, before any statement."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from access.callers import Caller
+from applications.clocks import due
+from applications.desk import Desk
+from applications.numbers import number
+from kit.clock import day_of
+from kit.crypto import KeyRing
+from matters.compiled import CompiledGuide
+from schemas.applications import ApplicationSubmit, HandedIn, Organization, State
+
+SEALED = "application.sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The columns of a new application, by their names."""
+
+    number: str
+    submitter: str
+    idempotency_key: str
+    body_digest: bytes
+    matter: str
+    guide_version: int
+    outlet: str
+    teller: str
+    agency: str
+    risk_class: int
+    state: str
+    received_at: datetime
+    captured_at: datetime | None
+    accepted_at: datetime | None
+    legal_due_on: date | None
+    promised_due_on: date | None
+    due_provisional: bool
+    calendar_generation: int
+    due_on: date
+    yellow_on: date
+    red_on: date
+    overdue_on: date | None
+    accepted_by: str | None
+    documents: str
+    """A PostgreSQL array literal: `unnest` would flatten an array of arrays."""
+    materials: str
+    subject_index: bytes
+    sealed: bytes
+    actor: str
+
+
+def papers(state: State, *, tolerant: bool) -> list[str]:
+    """List the documents that a submission makes (9A.1): receipt, and acceptance where it is accepted."""
+    if state is not State.ACCEPTED:
+        return ["REC"]
+    return ["REC", "ACP", "TOL"] if tolerant else ["REC", "ACP"]
+
+
+def make(
+    wanted: ApplicationSubmit,
+    guide: CompiledGuide,
+    caller: Caller,
+    desk: Desk,
+    *,
+    agency: str,
+    accept: bool,
+    key: str,
+    digest: bytes,
+    serial: int,
+    now: datetime,
+) -> Draft:
+    """Make the row of a submission that has passed all checks."""
+    if caller.outlet is None or caller.terminal is None or caller.teller is None:
+        raise TypeError("only a teller at a terminal hands in")
+    accepted_at = now if accept else None
+    state = State.ACCEPTED if accept else State.RECEIVED
+    clocks = due(guide.guide, desk.calendar.workdays, now, accepted_at)
+    numbered = number(caller.outlet, day_of(now), serial)
+    documents = papers(state, tolerant=any(m.promised_by for m in wanted.materials))
+    return Draft(
+        number=numbered,
+        submitter=caller.terminal,
+        idempotency_key=key,
+        body_digest=digest,
+        matter=guide.matter,
+        guide_version=guide.version,
+        outlet=caller.outlet,
+        teller=caller.teller,
+        agency=agency,
+        risk_class=guide.guide.steps[0].risk_class,
+        state=state,
+        received_at=now,
+        captured_at=wanted.captured_at,
+        accepted_at=accepted_at,
+        calendar_generation=desk.calendar.generation,
+        accepted_by=caller.id if accept else None,
+        documents="{" + ",".join(documents) + "}",
+        materials=orjson.dumps([_material(item) for item in wanted.materials]).decode(),
+        subject_index=subject_index(desk.keys, identity(wanted)),
+        sealed=_sealed(desk.keys, numbered, contents(wanted)),
+        actor=caller.id,
+        **clocks._asdict(),
+    )
+
+
+def renumbered(draft: Draft, keys: KeyRing, serial: int) -> Draft:
+    """Give a draft another number, and seal it for that: sealed bytes open at their own number only."""
+    fresh = number(draft.outlet, day_of(draft.received_at), serial)
+    plain = keys.open(draft.sealed, bound_to=f"{SEALED}:{draft.number}")
+    return replace(
+        draft, number=fresh, sealed=keys.seal(plain, bound_to=f"{SEALED}:{fresh}")
+    )
+
+
+def _sealed(keys: KeyRing, number: str, plain: dict[str, Any]) -> bytes:
+    return keys.seal(orjson.dumps(plain), bound_to=f"{SEALED}:{number}")
+
+
+def opened(keys: KeyRing, number: str, sealed: bytes) -> dict[str, Any]:
+    """Open what an application holds."""
+    plain: dict[str, Any] = orjson.loads(keys.open(sealed, bound_to=f"{SEALED}:{number}"))
+    return plain
+
+
+def contents(wanted: ApplicationSubmit) -> dict[str, Any]:
+    """Gather what is personal."""
+    return {
+        "applicant": wanted.applicant.model_dump(mode="json"),
+        "subject": wanted.subject.model_dump(mode="json") if wanted.subject else None,
+        "proxy": wanted.proxy.model_dump(mode="json") if wanted.proxy else None,
+        "form": wanted.form,
+    }
+
+
+def identity(wanted: ApplicationSubmit) -> str:
+    """Give the number of whom the application is about: rights and routing follow the subject."""
+    if wanted.subject is not None:
+        return wanted.subject.id_number
+    if isinstance(wanted.applicant, Organization):
+        return wanted.applicant.credit_code
+    return wanted.applicant.id_number
+
+
+def subject_index(keys: KeyRing, id_number: str) -> bytes:
+    """Hash an identity number under a key, for search."""
+    return keys.mac("subject", id_number.upper().encode())
+
+
+def _material(item: HandedIn) -> dict[str, Any]:
+    return {
+        "code": item.code,
+        "file": item.file,
+        "exemption": item.exemption,
+        "promised_by": item.promised_by.isoformat() if item.promised_by else None,
+    }

@@ -1,0 +1,107 @@
+"""What can go wrong with applications."""
+
+from kit.errors import DomainError, Kind, Words
+
+
+class ApplicationNotFound(DomainError):
+    """No such application, or none that the caller may see: the two are not told apart."""
+
+    kind = Kind.NOT_FOUND
+    code = "application-not-found"
+    title = Words("没有该办件", "No such application")
+    advice = Words("核对办件编号；只能看到本网点或本机构的办件。", "Check the number; only your own are seen.")
+
+
+class ContentInvalid(DomainError):
+    """The body is well formed, and what it says is not right; everything is named."""
+
+    kind = Kind.INVALID
+    code = "content-invalid"
+    title = Words("申请内容不完整或不正确", "What was handed in is incomplete or wrong")
+    advice = Words(
+        "errors 一次列出全部问题：按 at 指出的位置逐项补正后，用新的 Idempotency-Key 重新提交。",
+        "`errors` names everything at once: mend each place and send again with a new key.",
+    )
+
+
+class KeyReused(DomainError):
+    """The same idempotency key came with another body."""
+
+    kind = Kind.INVALID
+    code = "idempotency-key-reused"
+    title = Words("该 Idempotency-Key 已用于另一份申请", "The key was used for another body")
+    advice = Words("重试须原样重发；新的申请须用新的键。", "Repeat the same body, or use a new key.")
+
+
+class KeyInProgress(DomainError):
+    """The first call with this key has not ended."""
+
+    kind = Kind.CONFLICT
+    code = "idempotency-key-in-progress"
+    title = Words("同一 Idempotency-Key 的请求仍在处理", "The first call with this key still runs")
+    advice = Words("稍候以同一键重试。", "Wait, then repeat with the same key.")
+    retry_after = 1
+
+
+class QueueFull(DomainError):
+    """More submissions wait than can be written soon."""
+
+    kind = Kind.UNAVAILABLE
+    code = "busy"
+    title = Words("系统繁忙，请稍后重试", "Too busy to take more now")
+    advice = Words("稍后以同一 Idempotency-Key 重试。", "Repeat later with the same Idempotency-Key.")
+    retry_after = 1
+
+
+class ActionNotAllowed(DomainError):
+    """The application's state does not permit the action."""
+
+    kind = Kind.CONFLICT
+    code = "action-not-allowed"
+    title = Words("办件当前状态不允许此操作", "The application can't take this action now")
+    advice = Words("actions 列出您现在可做的操作。", "`actions` lists what you may do now.")
+
+
+class NotAvailable(DomainError):
+    """The action is part of the life of an application, and not offered yet."""
+
+    kind = Kind.CONFLICT
+    code = "not-available"
+    title = Words("该操作暂未开放", "This action is not offered yet")
+    advice = Words("actions 列出您现在可做的操作。", "`actions` lists what you may do now.")
+
+
+class StaleVersion(DomainError):
+    """Someone changed the application since the caller read it."""
+
+    kind = Kind.STALE
+    code = "version-stale"
+    title = Words("办件已被他人更新", "The application has changed since you read it")
+    advice = Words("重新读取后，以新的 version 重试。", "Read it again and send its new version in If-Match.")
+
+
+class ClaimedByOther(DomainError):
+    """Another person is working on it."""
+
+    kind = Kind.CONFLICT
+    code = "claimed-by-other"
+    title = Words("该办件由他人办理中", "Another person is working on it")
+    advice = Words("领取其他办件，或待其释放。", "Claim another, or wait until it is released.")
+
+
+class NotClaimed(DomainError):
+    """The caller has not claimed it."""
+
+    kind = Kind.CONFLICT
+    code = "not-claimed"
+    title = Words("请先签收该办件", "Claim it first")
+    advice = Words("先用 POST /v1/tasks/claim 领取。", "Claim it with POST /v1/tasks/claim.")
+
+
+class SamePerson(DomainError):
+    """One person may not do two of accepting, reviewing, second review and approval."""
+
+    kind = Kind.FORBIDDEN
+    code = "separation-of-duties"
+    title = Words("同一人不得办理同一办件的两个岗位环节", "One person may not do two steps of one application")
+    advice = Words("由另一名有权限的人员办理。", "Let another person do it.")

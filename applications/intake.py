@@ -1,0 +1,183 @@
+"""Writing submissions: one SQL statement, which many that come together share.
+
+Each is acknowledged only after its own commit. A statement that fails harms no neighbour: its members
+are then sent one by one. A client that hangs up cancels nobody.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import NamedTuple
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from applications.draft import Draft, renumbered
+from applications.errors import KeyInProgress, QueueFull
+from applications.numbers import Serials
+from kit.crypto import KeyRing
+from kit.db import driver
+
+BATCH = 64
+"""Submissions in one statement at most: more would make the first wait for the last."""
+
+TIMEOUT = 6.0
+"""Seconds for a statement; the server's own limit is shorter."""
+
+TRIES = 3
+"""How often another number is tried where one is taken."""
+
+TYPES = {
+    "number": "text", "submitter": "text", "idempotency_key": "text", "body_digest": "bytea",
+    "matter": "text", "guide_version": "int", "outlet": "text", "teller": "text", "agency": "text",
+    "risk_class": "smallint", "state": "text", "received_at": "timestamptz",
+    "captured_at": "timestamptz", "accepted_at": "timestamptz", "legal_due_on": "date",
+    "promised_due_on": "date", "due_provisional": "bool", "calendar_generation": "bigint",
+    "due_on": "date", "yellow_on": "date", "red_on": "date", "overdue_on": "date",
+    "accepted_by": "text", "documents": "text", "materials": "text", "subject_index": "bytea",
+    "sealed": "bytea", "actor": "text",
+}  # fmt: skip
+"""Columns of a draft and how they travel."""
+
+NAMES = tuple(field.name for field in fields(Draft))
+CASTS = {"documents": "documents::text[]", "materials": "materials::jsonb"}
+WRITTEN = tuple(name for name in NAMES if name != "actor")
+
+STATEMENT = f"""
+WITH incoming AS (
+    SELECT * FROM unnest({", ".join(f"${i}::{TYPES[n]}[]" for i, n in enumerate(NAMES, 1))})
+    WITH ORDINALITY AS t ({", ".join(NAMES)}, ord)
+), made AS (
+    INSERT INTO application ({", ".join(WRITTEN)}, step, version)
+    SELECT {", ".join(CASTS.get(n, n) for n in WRITTEN)}, 1, 1 FROM incoming ORDER BY ord
+    ON CONFLICT (submitter, idempotency_key) DO NOTHING
+    RETURNING number
+), told AS (
+    INSERT INTO event
+        (at, kind, application, version, state, step, actor, actor_role, outlet, agency, facts)
+    SELECT i.received_at, e.kind, i.number, 1, e.state, 1, i.actor, 'teller', i.outlet, i.agency, '{{}}'
+    FROM incoming i JOIN made USING (number)
+    CROSS JOIN LATERAL (
+        VALUES (1, 'application.received', 'received'), (2, 'application.accepted', 'accepted')
+    ) AS e (nth, kind, state)
+    WHERE e.nth = 1 OR i.accepted_at IS NOT NULL
+    ORDER BY i.ord, e.nth
+)
+SELECT i.number, made.number IS NOT NULL, EXISTS (
+    SELECT 1 FROM (
+        SELECT a.state FROM application a
+        WHERE a.subject_index = i.subject_index AND a.matter = i.matter
+        ORDER BY a.received_at DESC LIMIT 10
+    ) earlier
+    WHERE earlier.state NOT IN
+        ('completed', 'delivered', 'archived', 'refused', 'returned', 'withdrawn', 'voided')
+)
+FROM incoming i LEFT JOIN made USING (number)
+"""  # noqa: S608 -- built from the names above only
+"""Application and events are inserted, and the key settled, in one statement that commits itself. The
+last column tells of a likely duplicate: another open application of the same person and matter."""
+
+
+class Written(NamedTuple):
+    """What became of a draft."""
+
+    number: str
+    made: bool
+    """False: the key was used before."""
+    likely_duplicate: bool
+
+
+class Intake:
+    """Writes drafts through a few lanes, each with one statement under way."""
+
+    def __init__(
+        self, engine: AsyncEngine, keys: KeyRing, serials: Serials, *, lanes: int, queue: int
+    ) -> None:
+        self._engine, self._keys, self._serials = engine, keys, serials
+        self._free, self._limit = lanes, queue
+        self._waiting: deque[tuple[Draft, asyncio.Future[Written]]] = deque()
+        self._lanes: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many drafts wait for a lane."""
+        return len(self._waiting)
+
+    async def write(self, draft: Draft) -> Written:
+        """Write a draft; gives back after its commit.
+
+        Raises:
+            QueueFull: too many wait already.
+            KeyInProgress: another call with the same key has not ended within two seconds.
+        """
+        if len(self._waiting) >= self._limit:
+            raise QueueFull()
+        future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        self._waiting.append((draft, future))
+        if self._free:
+            self._free -= 1
+            lane = asyncio.create_task(self._work())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until all that was taken has been written."""
+        while self._lanes:
+            await asyncio.wait(self._lanes)
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), BATCH)
+                await self._settle([self._waiting.popleft() for _ in range(size)])
+        finally:
+            self._free += 1
+
+    async def _settle(self, batch: list[tuple[Draft, asyncio.Future[Written]]]) -> None:
+        try:
+            written = await self._send([draft for draft, _ in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                await self._settle_alone(*batch[0], error)
+            else:
+                for member in batch:
+                    await self._settle([member])
+            return
+        for (_, future), outcome in zip(batch, written, strict=True):
+            if not future.done():  # A client that has hung up no longer waits.
+                future.set_result(outcome)
+
+    async def _settle_alone(
+        self, draft: Draft, future: asyncio.Future[Written], error: Exception
+    ) -> None:
+        try:
+            outcome = await self._try_again(draft, error)
+        except Exception as final:
+            if not future.done():
+                future.set_exception(final)
+        else:
+            if not future.done():
+                future.set_result(outcome)
+
+    async def _try_again(self, draft: Draft, error: Exception) -> Written:
+        """Try other numbers where the number was taken; else tell what went wrong."""
+        for _ in range(TRIES):
+            if not isinstance(error, asyncpg.UniqueViolationError):
+                break
+            draft = renumbered(draft, self._keys, await self._serials.take())
+            try:
+                return (await self._send([draft]))[0]
+            except asyncpg.UniqueViolationError as again:
+                error = again
+        if isinstance(error, asyncpg.LockNotAvailableError):
+            raise KeyInProgress() from error
+        raise error
+
+    async def _send(self, drafts: Sequence[Draft]) -> list[Written]:
+        columns = [[getattr(draft, name) for draft in drafts] for name in NAMES]
+        async with driver(self._engine) as connection:
+            rows = await connection.fetch(STATEMENT, *columns, timeout=TIMEOUT)
+        found = {row[0]: Written(row[0], row[1], row[2]) for row in rows}
+        return [found[draft.number] for draft in drafts]

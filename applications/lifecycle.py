@@ -1,0 +1,131 @@
+"""The life of an application, as data. Nothing else in the code base knows which move is legal."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from access.policy import May
+from schemas.applications import Action, State
+
+
+class Timer(StrEnum):
+    """What happens by itself."""
+
+    DEEM_ACCEPTED = "deem_accepted"
+    RETURN_UNSUPPLIED = "return_unsupplied"
+    ARCHIVE = "archive"
+
+
+class Move(NamedTuple):
+    """One edge of the life: who may take it from a state, where it leads, which paper it makes."""
+
+    source: State
+    by: Action | Timer
+    target: State
+    may: May | None
+    documents: tuple[str, ...] = ()
+    risk_classes: tuple[int, ...] = (1, 2, 3)
+    """Risk classes of the step for which the edge is there."""
+
+
+S, A = State, Action
+ACCEPT, REVIEW, SECOND, APPROVE = (
+    May.APPLICATION_ACCEPT,
+    May.APPLICATION_REVIEW,
+    May.APPLICATION_SECOND_REVIEW,
+    May.APPLICATION_APPROVE,
+)
+
+MOVES = (
+    Move(S.RECEIVED, A.ACCEPT, S.ACCEPTED, ACCEPT, ("ACP",)),
+    Move(S.RECEIVED, A.ACCEPT_TOLERANT, S.ACCEPTED, ACCEPT, ("ACP", "TOL")),
+    Move(S.RECEIVED, A.ACCEPT_COMMITMENT, S.ACCEPTED, ACCEPT, ("ACP", "COM")),
+    Move(S.RECEIVED, Timer.DEEM_ACCEPTED, S.ACCEPTED, None, ("ACP",)),
+    Move(S.RECEIVED, A.ASK_CORRECTION, S.CORRECTION, ACCEPT, ("SGZ",)),
+    Move(S.RECEIVED, A.PROPOSE_REFUSAL, S.RECEIVED, May.APPLICATION_PROPOSE_REFUSAL),
+    Move(S.RECEIVED, A.REFUSE, S.REFUSED, May.APPLICATION_REFUSE, ("NGA",)),
+    Move(S.RECEIVED, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
+    Move(S.RECEIVED, A.VOID, S.VOIDED, May.APPLICATION_VOID),
+    Move(S.CORRECTION, A.SUPPLY, S.RECEIVED, May.APPLICATION_SUPPLY, ("SUP",)),
+    Move(S.CORRECTION, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
+    Move(S.CORRECTION, Timer.RETURN_UNSUPPLIED, S.RETURNED, None),
+    Move(S.ACCEPTED, A.TAKE, S.IN_REVIEW, REVIEW),
+    Move(S.ACCEPTED, A.TRANSFER, S.ACCEPTED, REVIEW),
+    Move(S.ACCEPTED, A.EXTEND, S.ACCEPTED, APPROVE, ("EXT",)),
+    Move(S.ACCEPTED, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
+    Move(S.ACCEPTED, A.VOID, S.VOIDED, May.APPLICATION_VOID),
+    Move(S.IN_REVIEW, A.PROPOSE_SUSPENSION, S.IN_REVIEW, REVIEW),
+    Move(S.IN_REVIEW, A.SUSPEND, S.SUSPENDED, APPROVE, ("SPE",)),
+    Move(S.IN_REVIEW, A.PASS, S.IN_SECOND_REVIEW, REVIEW, risk_classes=(2, 3)),
+    Move(S.IN_REVIEW, A.GRANT, S.COMPLETED, REVIEW, ("STL",), risk_classes=(1,)),
+    Move(S.IN_REVIEW, A.DENY, S.COMPLETED, REVIEW, ("NST",), risk_classes=(1,)),
+    Move(S.IN_REVIEW, A.EXTEND, S.IN_REVIEW, APPROVE, ("EXT",)),
+    Move(S.IN_REVIEW, A.TRANSFER, S.ACCEPTED, REVIEW),
+    Move(S.IN_REVIEW, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
+    Move(S.SUSPENDED, A.RESUME, S.IN_REVIEW, REVIEW),
+    Move(S.SUSPENDED, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
+    Move(S.IN_SECOND_REVIEW, A.SEND_BACK, S.IN_REVIEW, SECOND),
+    Move(S.IN_SECOND_REVIEW, A.PASS, S.IN_APPROVAL, SECOND, risk_classes=(3,)),
+    Move(S.IN_SECOND_REVIEW, A.GRANT, S.COMPLETED, SECOND, ("STL",), risk_classes=(2,)),
+    Move(S.IN_SECOND_REVIEW, A.DENY, S.COMPLETED, SECOND, ("NST",), risk_classes=(2,)),
+    Move(S.IN_SECOND_REVIEW, A.EXTEND, S.IN_SECOND_REVIEW, APPROVE, ("EXT",)),
+    Move(S.IN_SECOND_REVIEW, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
+    Move(S.IN_APPROVAL, A.SEND_BACK, S.IN_REVIEW, APPROVE),
+    Move(S.IN_APPROVAL, A.GRANT, S.COMPLETED, APPROVE, ("STL",)),
+    Move(S.IN_APPROVAL, A.DENY, S.COMPLETED, APPROVE, ("NST",)),
+    Move(S.IN_APPROVAL, A.EXTEND, S.IN_APPROVAL, APPROVE, ("EXT",)),
+    Move(S.IN_APPROVAL, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
+    Move(S.COMPLETED, A.DELIVER, S.DELIVERED, May.APPLICATION_DELIVER, ("RCH",)),
+    Move(S.DELIVERED, Timer.ARCHIVE, S.ARCHIVED, None),
+)
+
+START = (State.RECEIVED, State.ACCEPTED)
+"""A submission is received; where the outlet is entrusted it may be accepted in the same breath."""
+
+ENDED = frozenset(
+    {S.COMPLETED, S.DELIVERED, S.ARCHIVED, S.REFUSED, S.RETURNED, S.WITHDRAWN, S.VOIDED}
+)
+"""States in which no clock runs."""
+
+LATER = frozenset(
+    {
+        A.ACCEPT_TOLERANT, A.ACCEPT_COMMITMENT, A.ASK_CORRECTION, A.SUPPLY, A.PROPOSE_REFUSAL,
+        A.PROPOSE_SUSPENSION, A.SUSPEND, A.RESUME, A.EXTEND, A.TRANSFER,
+    }
+)  # fmt: skip
+"""Moves that stand in the table and whose machinery is not built: refused as `not-available`."""
+
+PERMISSIONS = {
+    action: frozenset(m.may for m in MOVES if m.by == action and m.may is not None)
+    for action in Action
+}
+"""Permissions of which one is needed to ask for an action at all."""
+
+
+def find(state: State, action: Action, risk_class: int) -> Move | None:
+    """Find the edge that `action` takes from `state`, if there is one."""
+    for move in MOVES:
+        if move.source == state and move.by == action and risk_class in move.risk_classes:
+            return move
+    return None
+
+
+def open_moves(state: State, risk_class: int) -> list[Move]:
+    """List the edges that a person can take from `state` today."""
+    return [
+        m for m in MOVES
+        if m.source == state and risk_class in m.risk_classes and m.by not in LATER
+        and m.may is not None
+    ]  # fmt: skip
+
+
+def mermaid() -> str:
+    """Draw the table, for `docs/application-life.md`."""
+    starts = [f"    [*] --> {state}: submit" for state in START]
+    edges = [f"    {m.source} --> {m.target}: {m.by}{_note(m)}" for m in MOVES]
+    return "\n".join(["stateDiagram-v2", *starts, *edges])
+
+
+def _note(move: Move) -> str:
+    if move.risk_classes == (1, 2, 3):
+        return ""
+    return f" (risk {', '.join(map(str, move.risk_classes))})"

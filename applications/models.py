@@ -1,0 +1,72 @@
+"""Tables of applications. What is personal stands sealed; current state stands on the row."""
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+from kit.db import Instant
+from schemas.applications import State
+
+WORKING = ("accepted", "in_review", "in_second_review", "in_approval")
+"""States in which a person of the agency has something to do: what work lists show."""
+
+IN_WORK = sa.text("state IN ({})".format(", ".join(f"'{state}'" for state in WORKING)))
+
+
+class Application(SQLModel, table=True):
+    """One matter of one person, handed in at one outlet."""
+
+    __tablename__ = "application"
+    __table_args__ = (
+        sa.UniqueConstraint("submitter", "idempotency_key"),
+        sa.Index("application_outlet_newest_idx", "outlet", sa.text("received_at DESC"), sa.text("number DESC")),
+        sa.Index("application_agency_newest_idx", "agency", sa.text("received_at DESC"), sa.text("number DESC")),
+        sa.Index("application_newest_idx", sa.text("received_at DESC"), sa.text("number DESC")),
+        sa.Index("application_work_idx", "agency", "due_on", "number", postgresql_where=IN_WORK),
+        sa.Index("application_subject_idx", "subject_index", "matter", sa.text("received_at DESC")),
+        {"info": {"grants": "SELECT, INSERT, UPDATE"}},
+    )  # fmt: skip
+
+    number: str = Field(primary_key=True, max_length=40)
+    submitter: str = Field(max_length=40, description="The terminal that handed it in.")
+    idempotency_key: str = Field(max_length=64)
+    body_digest: bytes = Field(description="HMAC of the body as parsed and key-sorted.")
+    matter: str = Field(max_length=12)
+    guide_version: int
+    outlet: str = Field(max_length=12)
+    teller: str = Field(max_length=20)
+    agency: str = Field(max_length=6)
+    step: int = Field(default=1, sa_type=sa.SmallInteger)
+    risk_class: int = Field(sa_type=sa.SmallInteger)
+    state: str = Field(max_length=24)
+    version: int = 1
+
+    received_at: datetime = Field(sa_type=Instant)  # type: ignore[call-overload]
+    captured_at: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
+    accepted_at: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
+    completed_at: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
+    legal_due_on: date | None = Field(default=None, sa_type=sa.Date)
+    promised_due_on: date | None = Field(default=None, sa_type=sa.Date)
+    due_provisional: bool = False
+    calendar_generation: int = Field(default=0, sa_type=sa.BigInteger)
+    due_on: date = Field(sa_type=sa.Date, description="The nearest day that someone waits for.")
+    yellow_on: date = Field(sa_type=sa.Date)
+    red_on: date = Field(sa_type=sa.Date)
+    overdue_on: date | None = Field(default=None, sa_type=sa.Date)
+
+    accepted_by: str | None = Field(default=None, max_length=80)
+    reviewed_by: str | None = Field(default=None, max_length=80)
+    second_reviewed_by: str | None = Field(default=None, max_length=80)
+    decided_by: str | None = Field(default=None, max_length=80)
+    outcome: str | None = Field(default=None, max_length=12)
+    claimed_by: str | None = Field(default=None, max_length=80)
+    claimed_until: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
+
+    documents: list[str] = Field(sa_type=ARRAY(sa.String(8)))
+    materials: list[dict[str, Any]] = Field(sa_type=JSONB, description="Codes, file ids, promises.")
+    subject_index: bytes = Field(description="Keyed hash of the subject's ID number.")
+    sealed: bytes = Field(description="Applicant, subject, proxy and form.")
+    result_sealed: bytes | None = Field(default=None)

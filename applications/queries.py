@@ -1,0 +1,229 @@
+"""Every statement on applications. Nothing here decides; nothing outside here selects."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from access.callers import Caller, Reach
+from access.policy import May
+from applications.clocks import DARK
+from applications.models import IN_WORK, Application
+from kit.clock import CHINA
+from kit.db import Instant
+from schemas.applications import ApplicationFilter, Light, State, TaskFilter
+
+A = Application
+LEASE = timedelta(minutes=30)
+"""How long a claim holds without work."""
+
+
+def within(reach: Reach) -> sa.ColumnElement[bool]:
+    """Say in SQL what a reach covers: keys and key ranges, no joins."""
+    parts: list[sa.ColumnElement[bool]] = []
+    if reach.outlets:
+        parts.append(_one_of(col(A.outlet), reach.outlets))
+    if reach.agencies:
+        parts.append(_one_of(col(A.agency), reach.agencies))
+    for area in reach.areas:
+        parts.append(col(A.agency).between(area.ljust(6, "0"), area.ljust(6, "9")))
+    return sa.or_(*parts) if parts else sa.false()
+
+
+def _one_of(column: Any, values: frozenset[str]) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = (
+        column == next(iter(values)) if len(values) == 1 else column.in_(sorted(values))
+    )
+    return found
+
+
+def visible_to(caller: Caller) -> Any:
+    """Select what `caller` may see. Every read starts here."""
+    return select(Application).where(within(caller.reach(May.APPLICATION_READ)))
+
+
+async def get(
+    session: AsyncSession, caller: Caller, number: str, *, lock: bool = False
+) -> Application | None:
+    """Load one application that `caller` may see; hold its row until the end if `lock`.
+
+    The lock is taken before anything is written, so that numbers of events follow its history.
+    """
+    statement = visible_to(caller).where(A.number == number)
+    if lock:
+        statement = statement.with_for_update(key_share=True)
+    found: Application | None = (await session.exec(statement)).one_or_none()
+    return found
+
+
+async def by_key(session: AsyncSession, submitter: str, key: str) -> Application | None:
+    """Find what an earlier call with the same idempotency key made."""
+    statement = select(Application).where(A.submitter == submitter, A.idempotency_key == key)
+    return (await session.exec(statement)).one_or_none()
+
+
+async def page(
+    session: AsyncSession,
+    caller: Caller,
+    narrow: ApplicationFilter,
+    after: tuple[datetime, str] | None,
+    day: date,
+) -> Sequence[Application]:
+    """List at most `narrow.limit` + 1 applications, newest first."""
+    statement = visible_to(caller)
+    for column, value in (
+        (A.state, narrow.state), (A.matter, narrow.matter), (A.outlet, narrow.outlet),
+        (A.agency, narrow.agency),
+    ):  # fmt: skip
+        if value is not None:
+            statement = statement.where(column == value)
+    if narrow.light is not None:
+        statement = statement.where(_shines(narrow.light, day))
+    if narrow.received_from is not None:
+        statement = statement.where(col(A.received_at) >= _midnight(narrow.received_from))
+    if narrow.received_to is not None:
+        statement = statement.where(
+            col(A.received_at) < _midnight(narrow.received_to) + timedelta(days=1)
+        )
+    if after is not None:
+        statement = statement.where(_tuple(A.received_at, A.number) < _values(*after))
+    statement = statement.order_by(col(A.received_at).desc(), col(A.number).desc())
+    rows: Sequence[Application] = (await session.exec(statement.limit(narrow.limit + 1))).all()
+    return rows
+
+
+def _tuple(*columns: Any) -> Any:
+    return sa.tuple_(*(col(c) for c in columns))
+
+
+def _values(*values: Any) -> Any:
+    return sa.tuple_(*(sa.literal(v) for v in values))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=CHINA)
+
+
+def _shines(light: Light, day: date) -> sa.ColumnElement[bool]:
+    """Say in SQL what `clocks.light` says of a row."""
+    dark = col(A.state).in_(sorted(DARK))
+    overdue = sa.func.coalesce(col(A.overdue_on), sa.literal(date.max, sa.Date)) <= day
+    red, yellow = col(A.red_on) <= day, col(A.yellow_on) <= day
+    return {
+        Light.NONE: dark,
+        Light.OVERDUE: ~dark & overdue,
+        Light.RED: ~dark & ~overdue & red,
+        Light.YELLOW: ~dark & ~overdue & ~red & yellow,
+        Light.GREEN: ~dark & ~overdue & ~red & ~yellow,
+    }[light]
+
+
+STEPS = {
+    "review": (May.APPLICATION_REVIEW, (State.ACCEPTED, State.IN_REVIEW)),
+    "second_review": (May.APPLICATION_SECOND_REVIEW, (State.IN_SECOND_REVIEW,)),
+    "approval": (May.APPLICATION_APPROVE, (State.IN_APPROVAL,)),
+}
+"""Steps of a work list: who works on which states."""
+
+
+def workable(caller: Caller, now: datetime, step: str | None = None) -> sa.ColumnElement[bool]:
+    """Say in SQL what `caller` may work on: nothing that another holds, or that he had a part in.
+
+    Within `in_review` what is free again after a claim lapsed; within `in_second_review` and
+    `in_approval` what others passed on.
+    """
+    mine = col(A.claimed_by) == caller.id
+    free = sa.or_(col(A.claimed_until).is_(None), col(A.claimed_until) <= now, mine)
+    parts = [
+        sa.and_(within(caller.reach(may)), col(A.state).in_(states), _had_no_part(caller, name))
+        for name, (may, states) in STEPS.items()
+        if (step is None or step == name) and caller.may(may)
+    ]
+    return sa.and_(IN_WORK, free, sa.or_(*parts)) if parts else sa.false()
+
+
+def _had_no_part(caller: Caller, step: str) -> sa.ColumnElement[bool]:
+    """Say in SQL that other persons did the steps before (separation of duties)."""
+    before = {
+        "review": (A.accepted_by,),
+        "second_review": (A.accepted_by, A.reviewed_by),
+        "approval": (A.accepted_by, A.reviewed_by, A.second_reviewed_by),
+    }[step]
+    return sa.and_(*(col(column).is_distinct_from(caller.id) for column in before))
+
+
+async def tasks(
+    session: AsyncSession,
+    caller: Caller,
+    narrow: TaskFilter,
+    after: tuple[date, str] | None,
+    now: datetime,
+    day: date,
+) -> Sequence[Application]:
+    """List at most `narrow.limit` + 1 applications to work on, the least time left first."""
+    statement = select(Application).where(workable(caller, now, narrow.step))
+    if narrow.agency is not None:
+        statement = statement.where(A.agency == narrow.agency)
+    if narrow.light is not None:
+        statement = statement.where(_shines(Light(narrow.light), day))
+    if narrow.mine:
+        statement = statement.where(col(A.claimed_by) == caller.id, col(A.claimed_until) > now)
+    if after is not None:
+        statement = statement.where(_tuple(A.due_on, A.number) > _values(*after))
+    statement = statement.order_by(col(A.due_on), col(A.number)).limit(narrow.limit + 1)
+    return (await session.exec(statement)).all()
+
+
+async def claim(
+    session: AsyncSession, caller: Caller, limit: int, matters: Sequence[str] | None, now: datetime
+) -> Sequence[Application]:
+    """Lock up to `limit` free applications, the least time left first; pass over what others lock."""
+    statement = (
+        select(Application)
+        .where(workable(caller, now))
+        .where(sa.or_(col(A.claimed_until).is_(None), col(A.claimed_until) <= now))
+        .order_by(col(A.due_on), col(A.number))
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    if matters is not None:
+        statement = statement.where(col(A.matter).in_(matters))
+    return (await session.exec(statement)).all()
+
+
+CLAIM = sa.text("""
+    WITH changed AS (
+        UPDATE application
+        SET state = CASE state WHEN 'accepted' THEN 'in_review' ELSE state END,
+            reviewed_by = CASE WHEN state IN ('accepted', 'in_review') THEN :who ELSE reviewed_by END,
+            version = version + 1, claimed_by = :who, claimed_until = :until
+        WHERE number = ANY(:numbers)
+        RETURNING number, state, version, step, outlet, agency
+    ), told AS (
+        INSERT INTO event
+            (at, kind, application, version, state, step, actor, actor_role, outlet, agency, facts)
+        SELECT :now, CASE state WHEN 'in_review' THEN 'application.taken' ELSE 'application.claimed' END,
+               number, version, state, step, :who, :role, outlet, agency, '{}'
+        FROM changed
+    )
+    SELECT number, state, version FROM changed
+""").bindparams(
+    sa.bindparam("numbers", type_=ARRAY(sa.String)),
+    sa.bindparam("now", type_=Instant),
+    sa.bindparam("until", type_=Instant),
+    sa.bindparam("who", type_=sa.String),
+    sa.bindparam("role", type_=sa.String),
+)
+"""Hand locked applications to a person, with an event each."""
+
+
+async def hand_to(
+    session: AsyncSession, caller: Caller, numbers: Sequence[str], now: datetime
+) -> None:
+    """Let `caller` hold applications that this transaction has locked."""
+    values = {"numbers": list(numbers), "who": caller.id, "role": caller.role}
+    await session.execute(CLAIM, {**values, "now": now, "until": now + LEASE})

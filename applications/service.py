@@ -1,0 +1,279 @@
+"""What can be done with applications. No HTTP, no commit, no SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from access.callers import Caller
+from access.errors import Forbidden
+from applications import actions, draft, lifecycle, queries, views
+from applications.checks import content_faults, warnings
+from applications.desk import Desk
+from applications.draft import Draft
+from applications.errors import (
+    ActionNotAllowed,
+    ContentInvalid,
+    KeyReused,
+    NotAvailable,
+    StaleVersion,
+)
+from applications.intake import Intake
+from applications.lifecycle import Move
+from applications.models import Application
+from applications.numbers import Serials
+from events import service as events
+from events.models import Event
+from kit.clock import day_of, now
+from kit.db import Sessions, transaction
+from kit.errors import DomainError, Fault
+from matters.compiled import CompiledGuide
+from matters.errors import GuideNotFound, GuideSuperseded, MatterNotFound
+from outlets.errors import MatterNotOpen, OutletClosed
+from routing.permissions import Permission
+from routing.rules import route
+from schemas.applications import ActionRequest, ApplicationSubmit, State
+from schemas.guides import Delegation
+
+DIGEST = "body"
+
+
+class Answer(NamedTuple):
+    """What a submission is answered with."""
+
+    body: dict[str, Any]
+    replayed: bool
+
+
+class Counter(NamedTuple):
+    """Where applications are handed in: the desk, and the way into the database."""
+
+    desk: Desk
+    intake: Intake
+    serials: Serials
+    sessions: Sessions
+
+
+async def submit(
+    counter: Counter, caller: Caller, wanted: ApplicationSubmit, *, key: str, canonical: bytes
+) -> Answer:
+    """Take an application: check it, route it, work out its limits, write it.
+
+    `canonical` is the body as parsed and key-sorted. A second call with the same key and body gives
+    what the first made, as it now stands, also when what was right then would be refused today.
+
+    Raises:
+        OutletClosed, MatterNotOpen: the outlet may not hand this in; `reasons` says why.
+        GuideSuperseded: the version named is not in force.
+        ContentInvalid: with everything that is missing or wrong.
+        KeyReused: the key was used for another body.
+    """
+    at = now()
+    try:
+        ready = await _prepare(counter, caller, wanted, key=key, canonical=canonical, at=at)
+    except DomainError as refusal:
+        earlier = await _earlier(counter, caller, key, canonical, at)
+        if earlier is None:
+            raise refusal
+        return earlier
+    written = await counter.intake.write(ready)
+    if not written.made:
+        earlier = await _earlier(counter, caller, key, canonical, at)
+        if earlier is None:
+            raise LookupError("a key was taken by a row that is not there")
+        return earlier
+    row = views.as_row(ready)
+    row.number = written.number
+    desk = counter.desk
+    told = warnings(wanted, desk.divisions, likely_duplicate=written.likely_duplicate)
+    return Answer(views.made(row, caller, desk, at, told), replayed=False)
+
+
+async def _prepare(
+    counter: Counter, caller: Caller, wanted: ApplicationSubmit, *, key: str, canonical: bytes, at: datetime
+) -> Draft:
+    desk, day = counter.desk, day_of(at)
+    outlet = desk.registry.outlet(caller.outlet or "")
+    guide = _guide(desk, wanted, outlet.county, at)
+    held = may_hand_in(desk, caller, guide, at)
+    if wanted.guide_version not in (None, guide.version):
+        raise GuideSuperseded(guide_version=guide.version)
+    faults = content_faults(wanted, guide, outlet=outlet.outlet, keys=desk.keys, day=day)
+    routed = route(
+        guide, wanted.form, outlet.county, agencies=desk.agencies, divisions=desk.divisions, day=day
+    )
+    if routed.fault is not None and routed.fault.at not in {fault.at for fault in faults}:
+        faults.append(routed.fault)
+    if faults or routed.agency is None:
+        raise ContentInvalid(faults=faults)
+    return draft.make(
+        wanted, guide, caller, desk,
+        agency=routed.agency.code, accept=wanted.accept and held.delegation >= Delegation.D2,
+        key=key, digest=desk.keys.mac(DIGEST, canonical), serial=await counter.serials.take(), now=at,
+    )  # fmt: skip
+
+
+def _guide(desk: Desk, wanted: ApplicationSubmit, county: str, at: datetime) -> CompiledGuide:
+    try:
+        return desk.catalogue.resolve(wanted.matter, county, day_of(at))
+    except (MatterNotFound, GuideNotFound) as error:
+        raise ContentInvalid(faults=[Fault("/matter", error.code, error.title)]) from error
+
+
+def may_hand_in(desk: Desk, caller: Caller, guide: CompiledGuide, at: datetime) -> Permission:
+    """Tell what the caller's outlet may do with a matter.
+
+    Raises:
+        OutletClosed: it takes nothing now.
+        MatterNotOpen: it does not take this matter.
+    """
+    outlet = desk.registry.outlet(caller.outlet or "")
+    teller = desk.registry.tellers.get(caller.teller or "")
+    held = desk.permission(guide, outlet, day_of(at), teller)
+    if held.reasons:
+        closed = any(reason.closes for reason in held.reasons)
+        reasons = [{"code": r.code, "message": r.message} for r in held.reasons]
+        raise (OutletClosed if closed else MatterNotOpen)(reasons=reasons)
+    return held
+
+
+async def _earlier(
+    counter: Counter, caller: Caller, key: str, canonical: bytes, at: datetime
+) -> Answer | None:
+    """Find what an earlier call with this key made, if its body was the same."""
+    async with transaction(counter.sessions) as session:
+        row = await queries.by_key(session, caller.terminal or "", key)
+    if row is None:
+        return None
+    if not counter.desk.keys.holds(DIGEST, canonical, row.body_digest):
+        raise KeyReused()
+    return Answer(views.made(row, caller, counter.desk, at, []), replayed=True)
+
+
+async def act(
+    session: AsyncSession,
+    desk: Desk,
+    caller: Caller,
+    row: Application,
+    wanted: ActionRequest,
+    version: int,
+) -> Application:
+    """Take an action on an application whose row is locked.
+
+    Raises:
+        StaleVersion: it has changed since `version`.
+        ActionNotAllowed, NotAvailable: its state does not permit it; `actions` lists what does.
+        SamePerson, ClaimedByOther, NotClaimed: someone else has to do it, or it must be claimed first.
+        ContentInvalid: the action needs more than the body has.
+    """
+    at = now()
+    if row.version != version:
+        raise StaleVersion(version=row.version)
+    move = _legal(row, caller, wanted, desk, at)
+    faults = list(actions.faults(wanted))
+    if faults:
+        raise ContentInvalid(faults=faults)
+    actions.apply(row, caller, move, wanted, desk, at)
+    _keep_result(row, wanted, desk)
+    session.add(row)
+    await session.flush()
+    await _tell(session, desk, caller, row, wanted, at)
+    return row
+
+
+def may_ask(caller: Caller, row: Application, wanted: ActionRequest) -> None:
+    """Check that a post of the caller's may take the action at all.
+
+    Raises:
+        Forbidden: none may.
+    """
+    wide = lifecycle.PERMISSIONS[wanted.action]
+    if not any(caller.reach(may).covers(outlet=row.outlet, agency=row.agency) for may in wide):
+        raise Forbidden(private=f"{caller.role} lacks {wanted.action}")
+
+
+def _legal(
+    row: Application, caller: Caller, wanted: ActionRequest, desk: Desk, at: datetime
+) -> Move:
+    move = lifecycle.find(State(row.state), wanted.action, row.risk_class)
+    may = {"actions": actions.allowed(row, caller, desk, at), "state": row.state}
+    if move is None or move.may is None:
+        raise ActionNotAllowed(**may)
+    if not caller.reach(move.may).covers(outlet=row.outlet, agency=row.agency):
+        raise ActionNotAllowed(**may)
+    if move.by in lifecycle.LATER:
+        raise NotAvailable(**may)
+    against = actions.hindrance(row, caller, move, desk, at)
+    if against is not None:
+        raise against(**may)
+    return move
+
+
+def _keep_result(row: Application, wanted: ActionRequest, desk: Desk) -> None:
+    if row.outcome is None or row.result_sealed is not None:
+        return
+    guide = desk.catalogue.version(row.matter, row.guide_version)
+    result = dict(wanted.result or {})
+    if row.outcome == "denied":
+        result |= {"reason": wanted.reason, "remedy": guide.guide.remedy if guide else ""}
+    bound = f"{views.RESULT}:{row.number}"
+    row.result_sealed = desk.keys.seal(orjson.dumps(result), bound_to=bound)
+
+
+async def _tell(
+    session: AsyncSession, desk: Desk, caller: Caller, row: Application, wanted: ActionRequest, at: datetime
+) -> None:
+    facts = {
+        name: value
+        for name, value in (
+            ("reason", wanted.reason), ("right_agency", wanted.right_agency), ("way", wanted.way),
+            ("outcome", row.outcome),
+        )
+        if value is not None
+    }  # fmt: skip
+    words = {"opinion": wanted.opinion, "text": wanted.text, "received_by": wanted.received_by}
+    said = {name: value for name, value in words.items() if value is not None}
+    event = Event(
+        at=at, kind=actions.EVENT_KINDS[wanted.action], application=row.number, version=row.version,
+        state=row.state, step=row.step, actor=caller.id, actor_role=caller.role, outlet=row.outlet,
+        agency=row.agency, facts=facts,
+    )  # fmt: skip
+    await events.append(session, event, text=orjson.dumps(said).decode() if said else "", keys=desk.keys)
+
+
+async def claim(
+    session: AsyncSession, caller: Caller, limit: int, matters: Sequence[str] | None
+) -> list[Application]:
+    """Hand free applications to a reviewer, the least time left first; never one to two persons."""
+    at = now()
+    rows = list(await queries.claim(session, caller, limit, matters, at))
+    if not rows:
+        return []
+    await queries.hand_to(session, caller, [row.number for row in rows], at)
+    for row in rows:
+        session.expunge(row)
+        row.version += 1
+        if row.state in (State.ACCEPTED, State.IN_REVIEW):
+            row.state, row.reviewed_by = State.IN_REVIEW, caller.id
+        row.claimed_by, row.claimed_until = caller.id, at + queries.LEASE
+    return rows
+
+
+async def release(session: AsyncSession, caller: Caller, row: Application) -> Application:
+    """Give a claimed application free again; who has no claim on it changes nothing."""
+    at = now()
+    if row.claimed_by != caller.id:
+        return row
+    row.claimed_by = row.claimed_until = None
+    row.version += 1
+    session.add(row)
+    await session.flush()
+    event = Event(
+        at=at, kind="application.released", application=row.number, version=row.version,
+        state=row.state, step=row.step, actor=caller.id, actor_role=caller.role, outlet=row.outlet,
+        agency=row.agency, facts={},
+    )  # fmt: skip
+    await events.append(session, event)
+    return row

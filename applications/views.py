@@ -1,0 +1,104 @@
+"""An application as it is answered: to this caller, today, masked."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from access.callers import Caller
+from applications.actions import allowed
+from applications.clocks import light
+from applications.desk import Desk
+from applications.draft import Draft, opened
+from applications.models import Application
+from applications.numbers import query_code
+from kit.clock import CHINA, day_of
+from schemas import masking
+
+RESULT = "application.result_sealed"
+
+
+def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[str, Any]:
+    """Answer with an application, without its contents."""
+    return {
+        "number": row.number,
+        "state": row.state,
+        "version": row.version,
+        "matter": row.matter,
+        "guide_version": row.guide_version,
+        "outlet": row.outlet,
+        "teller": row.teller,
+        "agency": {"code": row.agency, "name": desk.agencies.name(row.agency)},
+        "step": row.step,
+        "decided_by": row.decided_by,
+        "outcome": row.outcome,
+        "received_at": row.received_at.astimezone(CHINA),
+        "accepted_at": _local(row.accepted_at),
+        "completed_at": _local(row.completed_at),
+        "legal_due_on": row.legal_due_on,
+        "promised_due_on": row.promised_due_on,
+        "due_provisional": row.due_provisional,
+        "light": light(row, day_of(now)),
+        "claimed_until": _local(row.claimed_until),
+        "actions": allowed(row, caller, desk, now),
+        "documents": row.documents,
+    }
+
+
+def _local(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(CHINA)
+
+
+def as_row(draft: Draft) -> Application:
+    """Show a draft that was just written as the row it has become."""
+    values = {name: getattr(draft, name) for name in Draft.__dataclass_fields__ if name != "actor"}
+    values["documents"] = draft.documents.strip("{}").split(",")
+    values["materials"] = orjson.loads(draft.materials)
+    return Application.model_construct(
+        **values, step=1, version=1, decided_by=None, outcome=None, completed_at=None,
+        claimed_by=None, claimed_until=None, reviewed_by=None, second_reviewed_by=None,
+    )  # fmt: skip
+
+
+def made(
+    row: Application, caller: Caller, desk: Desk, now: datetime, warnings: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Answer a submission."""
+    return {
+        **view(row, caller, desk, now),
+        "query_code": query_code(desk.keys, row.number),
+        "warnings": warnings,
+    }
+
+
+def detail(
+    row: Application, caller: Caller, desk: Desk, now: datetime, *, revealed: bool = False
+) -> dict[str, Any]:
+    """Answer with an application and its contents, masked unless revealed."""
+    plain = opened(desk.keys, row.number, row.sealed)
+    if not revealed:
+        plain = _masked(plain, row, desk)
+    return {
+        **view(row, caller, desk, now),
+        **plain,
+        "materials": row.materials,
+        "result": _result(row, desk, revealed=revealed),
+    }
+
+
+def _masked(plain: dict[str, Any], row: Application, desk: Desk) -> dict[str, Any]:
+    guide = desk.catalogue.version(row.matter, row.guide_version)
+    form = plain["form"]
+    personal = guide.personal if guide is not None else frozenset(form)
+    people = {name: masking.person(plain[name]) for name in ("applicant", "subject", "proxy")}
+    return {**people, "form": masking.form(form, personal)}
+
+
+def _result(row: Application, desk: Desk, *, revealed: bool) -> dict[str, Any] | None:
+    if row.result_sealed is None:
+        return None
+    plain: dict[str, Any] = orjson.loads(
+        desk.keys.open(row.result_sealed, bound_to=f"{RESULT}:{row.number}")
+    )
+    return plain if revealed else masking.form(plain, frozenset(plain) - {"remedy"})
+

@@ -1,0 +1,163 @@
+"""Loading reference data: in chunks, and twice changes nothing."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlmodel import SQLModel
+
+from agencies.memory import KIND as AGENCIES
+from agencies.models import Agency, AgencyCoverage
+from divisions.memory import KIND as DIVISIONS
+from divisions.models import UNKNOWN_START, Division
+from kit.clock import now
+from kit.db import Sessions, put, transaction
+from kit.generations import raise_generation
+from kit.workdays import KIND as CALENDAR
+from kit.workdays import CalendarDay, Workdays, parse_notices
+from matters import service as matters
+from outlets.memory import KIND as OUTLETS
+from outlets.models import Agreement, Bank, Outlet, Teller, Terminal
+from schemas.guides import GuideFile
+
+T = TypeVar("T")
+CHUNK = 2000
+"""Rows in one transaction: one that writes for long holds up the feed of events."""
+
+
+class LoadFailed(Exception):
+    """The file can't be loaded; the message says where it is wrong."""
+
+
+def chunks(rows: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """Cut rows into lists of at most `size`."""
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file in UTF-8 with a head.
+
+    Raises:
+        LoadFailed: it can't be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise LoadFailed(f"{path}: {error}") from error
+
+
+async def put_rows(
+    sessions: Sessions, kind: str, table: type[SQLModel], rows: Iterable[Mapping[str, Any]]
+) -> int:
+    """Put rows chunk by chunk, stamped with the generation of their kind where they have one."""
+    changed = 0
+    for chunk in chunks(rows, CHUNK):
+        async with transaction(sessions) as session:
+            stamp = {"generation": await raise_generation(session, kind)}
+            chunk = [{**row, **stamp} for row in chunk]
+            if "created_at" in table.model_fields:
+                chunk = [{**row, "created_at": now()} for row in chunk]
+            changed += await put(session, table, chunk)
+    return changed
+
+
+async def load_divisions(sessions: Sessions, path: Path) -> int:
+    """Load `code, name, level, parent_code, lat, lng` of the Ministry's scheme."""
+    rows = (
+        {
+            "scheme": "mca", "code": row["code"], "valid_from": UNKNOWN_START, "name": row["name"],
+            "level": int(row["level"]), "parent": row["parent_code"] or None,
+            "lat": _number(row["lat"]), "lng": _number(row["lng"]),
+        }
+        for row in read_csv(path)
+    )  # fmt: skip
+    return await _put_checked(sessions, DIVISIONS, Division, rows, path)
+
+
+async def load_calendar(sessions: Sessions, path: Path) -> int:
+    """Load `date, day_type, holiday` of the State Council's notices; refuse what contradicts itself."""
+    try:
+        days = parse_notices(read_csv(path))
+        Workdays.of({day.day: day.is_working for day in days})
+    except (ValueError, KeyError) as error:
+        raise LoadFailed(f"{path}: {error}") from error
+    async with transaction(sessions) as session:
+        changed = await put(session, CalendarDay, [day.model_dump() for day in days])
+        if changed:
+            await raise_generation(session, CALENDAR)
+    return changed
+
+
+async def load_agencies(sessions: Sessions, path: Path) -> int:
+    """Load `code, name, level, division, phone, covers` (counties, separated by blanks)."""
+    rows = read_csv(path)
+    agencies = [{name: row[name] for name in ("code", "name", "level", "division", "phone")} for row in rows]
+    covering = [
+        {"level": row["level"], "county": county, "agency": row["code"]}
+        for row in rows
+        for county in row["covers"].split()
+    ]
+    changed = await put_rows(sessions, AGENCIES, Agency, agencies)
+    return changed + await put_rows(sessions, AGENCIES, AgencyCoverage, covering)
+
+
+async def load_matters(sessions: Sessions, path: Path, *, by: str = "person:syt-load") -> int:
+    """Publish the guides of a file, or of all files in a folder."""
+    changed = 0
+    for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+        try:
+            wanted = GuideFile.model_validate(json.loads(file.read_text()))
+        except (OSError, ValueError) as error:
+            raise LoadFailed(f"{file}: {error}") from error
+        async with transaction(sessions) as session:
+            changed += await matters.publish(session, wanted, by=by) is not None
+    return changed
+
+
+TABLES: Mapping[str, type[SQLModel]] = {
+    "banks": Bank, "agreements": Agreement, "outlets": Outlet, "terminals": Terminal,
+    "tellers": Teller,
+}  # fmt: skip
+
+
+async def load_registry(sessions: Sessions, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:
+    """Put banks, agreements, outlets, terminals and tellers, in the order in which they need each other."""
+    return sum([
+        await put_rows(sessions, OUTLETS, table, rows.get(name, ()))
+        for name, table in TABLES.items()
+    ])  # fmt: skip
+
+
+async def load_outlets(sessions: Sessions, path: Path) -> int:
+    """Load outlets from a CSV whose columns are those of the table; banks and agreements exist."""
+    rows = [
+        {
+            **{name: row.get(name) or None for name in ("agreement", "cnaps", "parent")},
+            **{name: row[name] for name in ("number", "name", "bank", "kind", "service_class")},
+            **{name: row[name] for name in ("status", "division", "address")},
+            "lat": _number(row.get("lat", "")), "lng": _number(row.get("lng", "")),
+            "phone": row.get("phone", ""), "hours": row.get("hours", ""),
+            "windows": int(row.get("windows") or 1),
+        }
+        for row in read_csv(path)
+    ]  # fmt: skip
+    return await _put_checked(sessions, OUTLETS, Outlet, rows, path)
+
+
+async def _put_checked(
+    sessions: Sessions, kind: str, table: type[SQLModel], rows: Iterable[Mapping[str, Any]], path: Path
+) -> int:
+    try:
+        return await put_rows(sessions, kind, table, rows)
+    except (KeyError, ValueError) as error:
+        raise LoadFailed(f"{path}: {error!r}") from error
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

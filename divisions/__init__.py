@@ -1,0 +1,1 @@
+"""Administrative divisions, codes and their history."""

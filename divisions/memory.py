@@ -1,0 +1,107 @@
+"""The divisions that a process holds: forty thousand, looked up without the database."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from divisions import queries
+from divisions.errors import DivisionNotFound
+
+KIND = "divisions"
+DEFAULT_SCHEME = "mca"
+
+
+class Place(NamedTuple):
+    """A division in one scheme and period."""
+
+    scheme: str
+    code: str
+    valid_from: date
+    valid_to: date | None
+    name: str
+    level: int
+    parent: str | None
+    lat: float | None
+    lng: float | None
+
+    def on(self, day: date) -> bool:
+        """Tell whether it was there on `day`."""
+        return self.valid_from <= day and (self.valid_to is None or day < self.valid_to)
+
+
+def short_code(code: str) -> str:
+    """Cut the zeros that fill a code to 12 digits: 6 digits down to a county, 9 for a township."""
+    if len(code) == 12 and code.endswith("000"):
+        code = code[:9]
+    return code[:6] if len(code) == 9 and code.endswith("000") else code
+
+
+class DivisionsMemory:
+    """Divisions by code, in order."""
+
+    def __init__(self) -> None:
+        self._by_code: dict[tuple[str, str], list[Place]] = {}
+        self._ordered: list[Place] = []
+        self._children: dict[str | None, list[Place]] = {}
+
+    async def load(self, session: AsyncSession, since: int) -> None:
+        """Read all: they change once a year."""
+        rows = [Place(*row) for row in await queries.all_rows(session)]
+        by_code: dict[tuple[str, str], list[Place]] = {}
+        children: dict[str | None, list[Place]] = {}
+        for row in rows:
+            by_code.setdefault((row.scheme, row.code), []).append(row)
+            if row.scheme == DEFAULT_SCHEME:
+                children.setdefault(row.parent, []).append(row)
+        self._by_code, self._ordered, self._children = by_code, rows, children
+
+    def __len__(self) -> int:
+        return len(self._ordered)
+
+    def find(self, code: str, day: date, scheme: str = DEFAULT_SCHEME) -> Place | None:
+        """Find what `code`, of 6, 9 or 12 digits, meant on `day`."""
+        for place in self._by_code.get((scheme, short_code(code)), ()):
+            if place.on(day):
+                return place
+        return None
+
+    def get(self, code: str, day: date, scheme: str = DEFAULT_SCHEME) -> Place:
+        """Find what `code` meant on `day`.
+
+        Raises:
+            DivisionNotFound: nothing.
+        """
+        place = self.find(code, day, scheme)
+        if place is None:
+            raise DivisionNotFound()
+        return place
+
+    def known(self, code: str) -> bool:
+        """Tell whether a code was ever given, in any scheme we have."""
+        return any((scheme, short_code(code)) in self._by_code for scheme in ("mca", "nbs"))
+
+    def after(self, code: str, day: date, scheme: str = DEFAULT_SCHEME) -> Iterator[Place]:
+        """Walk the divisions of `day` whose code comes after `code`."""
+        start = bisect_right(self._ordered, (scheme, code), key=lambda p: (p.scheme, p.code))
+        for at in range(start, len(self._ordered)):
+            place = self._ordered[at]
+            if place.scheme != scheme:
+                return
+            if place.on(day):
+                yield place
+
+    def children(self, parent: str, after: str, day: date) -> Iterator[Place]:
+        """Walk the divisions of `day` directly under `parent` whose code comes after `after`."""
+        for place in self._children.get(parent, ()):
+            if place.code > after and place.on(day):
+                yield place
+
+    def county(self, code: str, day: date) -> Place | None:
+        """Find the county in which a division lies, itself included; none above a county."""
+        place = self.find(code, day)
+        while place is not None and place.level > 3:
+            place = self.find(place.parent, day) if place.parent else None
+        return place if place is not None and place.level == 3 else None

@@ -1,0 +1,17 @@
+"""Every statement on divisions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from divisions.models import Division
+
+
+async def all_rows(session: AsyncSession) -> Sequence[Any]:
+    """Load every division, in the order of codes."""
+    d = Division
+    columns = (d.scheme, d.code, d.valid_from, d.valid_to, d.name, d.level, d.parent, d.lat, d.lng)
+    statement = select(*columns).order_by(d.scheme, d.code, d.valid_from)  # type: ignore[call-overload]
+    return list((await session.exec(statement)).all())

@@ -1,0 +1,1 @@
+"""The event log, its feed, and the order in which it is told."""

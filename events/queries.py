@@ -1,0 +1,106 @@
+"""Every statement on the event log."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from events.models import Event, EventSequence, EventText, Sequencer
+
+OPEN_WINDOW = sa.text("""
+    WITH fresh AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS upto),
+    first AS (
+        SELECT coalesce(min(e.id) - 1, 0) AS id
+        FROM event e, event_sequencer s, fresh
+        WHERE e.xid >= s.window_to AND e.xid < fresh.upto
+    )
+    UPDATE event_sequencer s
+    SET window_from = s.window_to, window_to = fresh.upto, done_id = first.id
+    FROM fresh, first
+    WHERE s.window_to < fresh.upto
+    RETURNING 1
+""")
+"""Go on to the transactions that have ended since the window before. What is behind the oldest
+transaction still running can't grow any more, so nothing that commits late is passed over."""
+
+TELL = sa.text("""
+    WITH mark AS (SELECT seq, window_from, window_to, done_id FROM event_sequencer FOR UPDATE),
+    next AS (
+        SELECT e.id, e.at, e.outlet, e.agency
+        FROM event e, mark
+        WHERE e.id > mark.done_id AND e.xid >= mark.window_from AND e.xid < mark.window_to
+        ORDER BY e.id LIMIT :limit
+    ),
+    told AS (
+        INSERT INTO event_sequence (seq, event, at, outlet, agency)
+        SELECT mark.seq + row_number() OVER (ORDER BY next.id), next.id, next.at, next.outlet, next.agency
+        FROM next, mark
+        RETURNING event
+    ),
+    done AS (
+        UPDATE event_sequencer s
+        SET seq = s.seq + (SELECT count(*) FROM told), done_id = (SELECT max(event) FROM told)
+        WHERE EXISTS (SELECT 1 FROM told)
+    )
+    SELECT count(*) FROM told
+""")
+"""Number the next events of the window by id: ids of one application follow its history, because they
+are drawn while its row is held."""
+
+
+async def open_window(session: AsyncSession) -> bool:
+    """Open the next window; tell whether there was one to open."""
+    return (await session.execute(OPEN_WINDOW)).first() is not None
+
+
+async def tell(session: AsyncSession, limit: int) -> int:
+    """Number up to `limit` events of the open window; tell how many there were."""
+    return int((await session.execute(TELL, {"limit": limit})).scalar_one())
+
+
+async def lead(session: AsyncSession, lock: int) -> bool:
+    """Tell whether this transaction is the only sequencer now."""
+    return bool(await session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))))
+
+
+async def epoch(session: AsyncSession) -> int:
+    """Give the epoch of the order."""
+    return (await session.exec(select(Sequencer.epoch))).one()
+
+
+def feed(after: int, limit: int) -> Any:
+    """Select what was told after a number, in order."""
+    return (
+        select(EventSequence.seq, Event)
+        .join(
+            Event,
+            sa.and_(col(Event.id) == col(EventSequence.event), col(Event.at) == col(EventSequence.at)),
+        )
+        .where(col(EventSequence.seq) > after)
+        .order_by(col(EventSequence.seq))
+        .limit(limit)
+    )
+
+
+async def of_application(session: AsyncSession, number: str, after: int, limit: int) -> Sequence[Event]:
+    """List an application's own events, oldest first."""
+    statement = (
+        select(Event)
+        .where(Event.application == number, col(Event.id) > after)
+        .order_by(col(Event.id))
+        .limit(limit)
+    )
+    return (await session.exec(statement)).all()
+
+
+async def texts(session: AsyncSession, ids: Sequence[int]) -> dict[int, bytes]:
+    """Load the sealed words of some events."""
+    statement = select(EventText.event, EventText.sealed).where(col(EventText.event).in_(ids))
+    return dict((await session.exec(statement)).all())
+
+
+async def make_partitions(session: AsyncSession, months: int) -> None:
+    """Make the partitions of this month and the next ones; what is there stays."""
+    await session.execute(sa.select(sa.func.make_event_partitions(months)))

@@ -1,0 +1,28 @@
+"""Ids of files that prove whose they are: no query is needed to know that a file is this outlet's."""
+
+import base64
+import binascii
+import uuid
+
+from kit.crypto import KeyRing
+
+MAC = 16
+BODY = 16 + 16 + 4
+"""UUID, first half of the SHA-256, size."""
+
+
+def file_id(keys: KeyRing, id_: uuid.UUID, outlet: str, sha256: bytes, size: int) -> str:
+    """Make the id of a file of `outlet`: 70 URL-safe characters."""
+    body = id_.bytes + sha256[:16] + size.to_bytes(4, "big")
+    mac = keys.mac("file", outlet.encode() + b"\0" + body)[:MAC]
+    return base64.urlsafe_b64encode(body + mac).rstrip(b"=").decode()
+
+
+def proves(keys: KeyRing, id_: str, outlet: str) -> bool:
+    """Tell whether `id_` was made for a file of `outlet`."""
+    try:
+        raw = base64.b64decode(id_.encode() + b"=" * (-len(id_) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        return False
+    body, mac = raw[:BODY], raw[BODY:]
+    return len(mac) == MAC and keys.holds("file", outlet.encode() + b"\0" + body, mac)

@@ -1,0 +1,90 @@
+"""Files sealed in chunks, each file under a data key of its own.
+
+Form: `SYTF`, version 1, length of the wrapped key (2 bytes), the data key wrapped by the key ring and
+bound to the file, then chunks of at most `CHUNK` plain bytes, each with a length (4 bytes) and a tag.
+The chunk's number and whether it is the last go into its nonce: none can be dropped, moved or added.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from kit.crypto import KeyRing, KeysUnusable
+
+MAGIC = b"SYTF\x01"
+CHUNK = 256 * 1024
+TAG = 16
+
+
+def _nonce(index: int, last: bool) -> bytes:
+    return index.to_bytes(11, "big") + (b"\x01" if last else b"\x00")
+
+
+async def seal(keys: KeyRing, plain: AsyncIterator[bytes], bound_to: str) -> AsyncIterator[bytes]:
+    """Seal a stream; holds no more than a chunk."""
+    data_key = secrets.token_bytes(32)
+    wrapped = keys.seal(data_key, bound_to=bound_to)
+    yield MAGIC + len(wrapped).to_bytes(2, "big") + wrapped
+    cipher, held, index = AESGCM(data_key), bytearray(), 0
+    async for piece in plain:
+        held += piece
+        while len(held) > CHUNK:  # What may be the last chunk is held back: it is marked.
+            yield _frame(cipher.encrypt(_nonce(index, False), bytes(held[:CHUNK]), None))
+            del held[:CHUNK]
+            index += 1
+    yield _frame(cipher.encrypt(_nonce(index, True), bytes(held), None))
+
+
+def _frame(sealed: bytes) -> bytes:
+    return len(sealed).to_bytes(4, "big") + sealed
+
+
+class _Reader:
+    """Takes exact numbers of bytes from a stream."""
+
+    def __init__(self, stream: AsyncIterator[bytes]) -> None:
+        self._stream, self._held = stream, bytearray()
+
+    async def take(self, count: int) -> bytes:
+        """Take `count` bytes, fewer only at the end."""
+        while len(self._held) < count:
+            try:
+                self._held += await anext(self._stream)
+            except StopAsyncIteration:
+                break
+        taken = bytes(self._held[:count])
+        del self._held[:count]
+        return taken
+
+
+async def open_(keys: KeyRing, sealed: AsyncIterator[bytes], bound_to: str) -> AsyncIterator[bytes]:
+    """Open what `seal` made.
+
+    Raises:
+        KeysUnusable: the key is lost, or the bytes were changed, cut or moved.
+    """
+    reader = _Reader(sealed)
+    if await reader.take(len(MAGIC)) != MAGIC:
+        raise KeysUnusable("not a sealed file")
+    wrapped = await reader.take(int.from_bytes(await reader.take(2), "big"))
+    cipher, index = AESGCM(keys.open(wrapped, bound_to=bound_to)), 0
+    frame = await _next_frame(reader)
+    while frame is not None:
+        following = await _next_frame(reader)
+        try:
+            yield cipher.decrypt(_nonce(index, following is None), frame, None)
+        except InvalidTag:
+            raise KeysUnusable("a sealed file was changed or cut") from None
+        frame, index = following, index + 1
+
+
+async def _next_frame(reader: _Reader) -> bytes | None:
+    head = await reader.take(4)
+    if len(head) < 4:
+        return None
+    size = int.from_bytes(head, "big")
+    if size > CHUNK + TAG:
+        raise KeysUnusable("a sealed file was changed")
+    return await reader.take(size)

@@ -1,0 +1,161 @@
+"""Engine, tables' common ground, and the only commit in the code base."""
+
+import enum
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from kit.clock import now
+from kit.errors import DomainError, Kind, Words
+
+Sessions: TypeAlias = async_sessionmaker[AsyncSession]
+E = TypeVar("E", bound=enum.StrEnum)
+
+SQLModel.metadata.naming_convention = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+Instant = sa.DateTime(timezone=True)
+
+UNCOMPARED = frozenset({"generation", "created_at"})
+"""Columns whose difference alone is no change."""
+
+STATEMENT_TIMEOUT = "5s"
+LOCK_TIMEOUT = "2s"
+TRANSACTION_TIMEOUT = "5s"
+"""No transaction of ours may live long: one long writer holds up the feed of events."""
+
+
+class DatabaseAway(DomainError):
+    """The database can't be reached, or is too busy."""
+
+    kind = Kind.UNAVAILABLE
+    code = "database-away"
+    title = Words("服务暂不可用，请稍后重试", "The service is not available now")
+    advice = Words(
+        "稍后用同一个 Idempotency-Key 重试；没有任何内容被部分保存。",
+        "Send the same call again later, with the same Idempotency-Key; nothing was half done.",
+    )
+    retry_after = 2
+
+
+def text_enum(members: type[E], length: int = 32) -> sa.Enum:
+    """Make a `varchar` column that reads back as `members`; adding a member needs no DDL."""
+    return sa.Enum(
+        members,
+        native_enum=False,
+        length=length,
+        create_constraint=False,
+        values_callable=lambda e: [m.value for m in e],
+        validate_strings=True,
+    )
+
+
+class Stamped(SQLModel):
+    """Columns of a row that processes hold in memory: they read what changed since they looked."""
+
+    generation: int = Field(sa_type=sa.BigInteger, index=True)
+
+
+class Dated(SQLModel):
+    """When a row was made."""
+
+    created_at: datetime = Field(default_factory=now, sa_type=Instant)  # type: ignore[call-overload]
+
+
+def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
+    """Make an engine whose every connection gives up on a statement that takes too long."""
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=3,
+        hide_parameters=True,  # An error's text must not quote what may be personal.
+        connect_args={
+            "timeout": 3,
+            "server_settings": {
+                "statement_timeout": STATEMENT_TIMEOUT,
+                "lock_timeout": LOCK_TIMEOUT,
+                "idle_in_transaction_session_timeout": TRANSACTION_TIMEOUT,
+                "application_name": "syt",
+                "jit": "off",
+                "timezone": "UTC",
+            },
+        },
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _limit_transactions(connection: Any, _: object) -> None:
+        """PostgreSQL 16 does not know `transaction_timeout` yet."""
+        if connection.driver_connection.get_server_version() >= (17,):
+            cursor = connection.cursor()
+            cursor.execute(f"SET transaction_timeout = '{TRANSACTION_TIMEOUT}'")
+            cursor.close()
+            connection.commit()
+
+    return engine
+
+
+def make_sessions(engine: AsyncEngine) -> Sessions:
+    """Make sessions that keep what they loaded after a commit: async code can't reload it."""
+    return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def transaction(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """Run one unit of work: all of it is kept when the block ends, or none of it."""
+    async with sessions() as session, session.begin():
+        yield session
+
+
+@asynccontextmanager
+async def driver(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """Lend the driver's own connection from the pool, for a single statement that commits itself.
+
+    A connection that broke is thrown away, not put back.
+    """
+    async with engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        lent = raw.driver_connection
+        assert isinstance(lent, asyncpg.Connection)  # noqa: S101
+        try:
+            yield lent
+        finally:
+            if lent.is_closed():
+                await connection.invalidate()
+
+
+async def put(session: AsyncSession, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert or change rows by their key; tell how many were not there as they now are.
+
+    `generation` and `created_at` alone are no change: loading the same file twice changes nothing.
+    """
+    if not rows:
+        return 0
+    known = table.__table__  # type: ignore[attr-defined]
+    keys = [column.name for column in known.primary_key]
+    names = list(rows[0])
+    others = [name for name in names if name not in keys]
+    statement = sa.text(f"""
+        INSERT INTO {known.name} AS t ({", ".join(names)})
+        SELECT {", ".join(names)} FROM jsonb_populate_recordset(NULL::{known.name}, cast(:rows AS jsonb))
+        ON CONFLICT ({", ".join(keys)}) DO UPDATE
+        SET {", ".join(f"{n} = excluded.{n}" for n in others if n != "created_at")}
+        WHERE ({", ".join(f"t.{n}" for n in others if n not in UNCOMPARED)})
+            IS DISTINCT FROM ({", ".join(f"excluded.{n}" for n in others if n not in UNCOMPARED)})
+    """)  # noqa: S608 -- names of our own tables and columns
+    done = await session.execute(statement, {"rows": orjson.dumps(list(rows)).decode()})
+    return int(done.rowcount)  # type: ignore[attr-defined]

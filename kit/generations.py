@@ -1,0 +1,94 @@
+"""How processes learn that what they hold in memory has changed.
+
+One row a kind in the database, raised in the transaction of every change and polled every second. A
+change takes the row's lock until it commits, so numbers become visible in their order, and a process
+that reads "all rows stamped after the number I know" misses none.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+import sqlalchemy as sa
+import structlog
+from sqlmodel import Field, SQLModel, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from kit.db import Sessions, transaction
+
+log = structlog.get_logger()
+
+POLL = 1.0
+"""Seconds between two looks."""
+
+TOO_OLD = 5.0
+"""Seconds without a look after which nothing in memory may be trusted for a right."""
+
+
+class Generation(SQLModel, table=True):
+    """How often a kind of data has changed."""
+
+    __tablename__ = "generation"
+
+    kind: str = Field(primary_key=True, max_length=32)
+    value: int = Field(default=0, sa_type=sa.BigInteger)
+
+
+class Memory(Protocol):
+    """What a process holds of one kind."""
+
+    async def load(self, session: AsyncSession, since: int) -> None:
+        """Read what was stamped after `since`; 0 reads all."""
+
+
+async def raise_generation(session: AsyncSession, kind: str) -> int:
+    """Raise the number of `kind` and give it, for stamping what changes in this transaction."""
+    statement = (
+        sa.update(Generation)
+        .where(sa.column("kind") == kind)
+        .values(value=Generation.value + 1)
+        .returning(sa.column("value", sa.BigInteger))
+    )
+    return int((await session.execute(statement)).scalar_one())
+
+
+class Follower:
+    """Keeps the memories of one process as new as the database."""
+
+    def __init__(self, sessions: Sessions, memories: Mapping[str, Memory]) -> None:
+        self._sessions = sessions
+        self._memories = memories
+        self._known: dict[str, int] = {}
+        self._looked_at = 0.0
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last successful look."""
+        return time.monotonic() - self._looked_at
+
+    @property
+    def fresh(self) -> bool:
+        """Tell whether memory may be trusted for a right."""
+        return self.age < TOO_OLD
+
+    async def look(self) -> None:
+        """Read the numbers, then what changed; what is read is at least as new as its number."""
+        began = time.monotonic()
+        async with transaction(self._sessions) as session:
+            numbers = dict((await session.exec(select(Generation.kind, Generation.value))).all())
+        for kind, memory in self._memories.items():
+            if numbers.get(kind, 0) != self._known.get(kind, -1):
+                async with transaction(self._sessions) as session:
+                    await memory.load(session, self._known.get(kind, 0))
+                self._known[kind] = numbers.get(kind, 0)
+        self._looked_at = began
+
+    async def follow(self) -> None:
+        """Look every second, for ever. A look that fails is tried again; `age` tells of it."""
+        while True:
+            await asyncio.sleep(POLL)
+            try:
+                await asyncio.wait_for(self.look(), timeout=TOO_OLD)
+            except Exception as error:
+                log.warning("generations_unread", error=type(error).__name__, age=round(self.age, 1))

@@ -1,0 +1,52 @@
+"""JSON lines on standard output: what happened, never whom it concerned."""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def _bytes(value: Any, **_: Any) -> bytes:
+    return orjson.dumps(value, default=str)
+
+
+def configure(level: str) -> None:
+    """Set up structlog, and let the libraries' own loggers speak through it from warning on."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=_bytes),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = _Relay()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class _Relay(logging.Handler):
+    """Passes a library's records on without their texts' arguments: those may quote values."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the name of the logger, the template, and the kind of error."""
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        structlog.get_logger().log(
+            record.levelno, "library", logger=record.name, template=str(record.msg)[:200], error=kind
+        )
+
+
+def where(error: BaseException) -> list[str]:
+    """Tell where an error arose, by file and line: its text may quote values, so it stays out."""
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename.rsplit('/', 2)[-1]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return frames[-8:]

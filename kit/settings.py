@@ -1,0 +1,45 @@
+"""Everything the environment decides, read once at start and never again."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`SYT_*` variables. Every one has a default with which a first start works."""
+
+    model_config = SettingsConfigDict(env_prefix="SYT_", frozen=True, extra="ignore")
+
+    home: Path = Path("var")
+    """Folder of all local state: the embedded database, keys, files."""
+
+    database_url: str | None = None
+    """PostgreSQL of the service's own role; unset: the embedded one under `home`."""
+
+    owner_url: str | None = None
+    """PostgreSQL of the role that owns the tables and migrates; unset: `database_url`."""
+
+    public_url: str = "http://127.0.0.1:8000"
+    """What the world calls us: audience of assertions, QR codes, `Location`."""
+
+    files_url: str | None = None
+    """Where scans are kept; unset: the folder `files` under `home`."""
+
+    keys: SecretStr | None = None
+    """Key ring as JSON; unset: `keys.json` under `home`, made on first start."""
+
+    local_issuer: bool = False
+    """Whether people's tokens of our own making are believed; `syt demo` switches it on."""
+
+    log: Literal["debug", "info", "warning", "error"] = "info"
+
+    pool_size: int = 8
+    """Database connections of one process."""
+
+    submission_lanes: int = 2
+    """Statements of submissions that one process has under way at once."""
+
+    submission_queue: int = 2000
+    """Submissions that may wait in one process before it answers 503."""

@@ -1,0 +1,1 @@
+"""The catalogue: matters and the versions of their guides."""

@@ -1,0 +1,72 @@
+"""Run migrations: one at a time, quick to give up, and never two runners at once."""
+
+import asyncio
+import re
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlmodel.sql.sqltypes import AutoString
+
+from events.models import Xid8
+from migrations.tables import metadata
+
+ischema_names["xid8"] = Xid8  # Reflection knows the types of this table only.
+
+LOCK = 0x50C1A1
+PARTITION = re.compile(r"event_\d{4}_\d{2}")
+
+
+def render(kind: str, thing: Any, _: AutogenContext) -> str | Literal[False]:
+    """Write plain types into migrations: they must outlive SQLModel's own and our enums."""
+    if kind != "type":
+        return False
+    if isinstance(thing, AutoString):
+        return f"sa.String({thing.length or ''})"
+    if isinstance(thing, Xid8):
+        return "Xid8()"
+    if isinstance(thing, sa.Enum) and not thing.native_enum:
+        return f"sa.String({thing.length})"
+    return False
+
+
+def ours(_: Any, name: str | None, kind: str, *__: Any) -> bool:
+    """Leave out partitions, which are made by the month, and the tables of the job queue."""
+    return not (
+        kind == "table" and name and (PARTITION.fullmatch(name) or name.startswith("pgqueuer"))
+    )
+
+
+def run(connection: sa.Connection) -> None:
+    """Upgrade on a connection, under the lock and the limits."""
+    connection.execute(sa.text("SET lock_timeout = '4s'"))
+    connection.execute(sa.text("SET statement_timeout = '60s'"))
+    if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
+        raise SystemExit("another migration is running")  # Waiting would block its CONCURRENTLY.
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=metadata(),
+        compare_server_default=True,
+        include_object=ours,
+        render_item=render,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def main() -> None:
+    """Connect as the owner and run."""
+    engine = create_async_engine(context.config.attributes["url"], poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(main())

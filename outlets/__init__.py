@@ -1,0 +1,1 @@
+"""The registry: banks, agreements, outlets, terminals, tellers."""

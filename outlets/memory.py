@@ -1,0 +1,141 @@
+"""The registry that a process holds."""
+
+import uuid
+from datetime import date
+from typing import NamedTuple
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlets import queries
+from outlets.errors import OutletNotFound
+from outlets.models import Agreement, Bank, Outlet, Teller, Terminal
+
+KIND = "outlets"
+
+
+class OutletInfo(NamedTuple):
+    """An outlet as processes hold it: a row of the ORM takes ten times the room."""
+
+    outlet: str
+    name: str
+    bank: str
+    agreement: str | None
+    kind: str
+    service_class: str
+    status: str
+    division: str
+    address: str
+    lat: float | None
+    lng: float | None
+    phone: str
+    hours: str
+    windows: int
+    cnaps: str | None
+    parent: str | None
+    is_sample: bool
+    version: int
+
+    @property
+    def county(self) -> str:
+        """The county's code: a township's code begins with it."""
+        return self.division[:6]
+
+
+class TerminalInfo(NamedTuple):
+    """A terminal as processes hold it."""
+
+    id: str
+    outlet: str
+    status: str
+    public_jwk: dict[str, object]
+
+
+class TellerInfo(NamedTuple):
+    """A teller as processes hold it."""
+
+    code: str
+    outlet: str
+    status: str
+    qualified_until: date | None
+
+
+class AgreementInfo(NamedTuple):
+    """An agreement as processes hold it."""
+
+    number: str
+    valid_from: date
+    valid_to: date
+    ended_on: date | None
+    matters: frozenset[str] | None
+    max_delegation: str
+
+    def on(self, day: date) -> bool:
+        """Tell whether it is in force on `day`."""
+        ended = self.ended_on is not None and day >= self.ended_on
+        return self.valid_from <= day <= self.valid_to and not ended
+
+
+class RegistryMemory:
+    """Banks, agreements, outlets, terminals and tellers by their keys."""
+
+    def __init__(self) -> None:
+        self.banks: dict[str, str] = {}
+        self.agreements: dict[str, AgreementInfo] = {}
+        self.outlets: dict[str, OutletInfo] = {}
+        self.terminals: dict[str, TerminalInfo] = {}
+        self.tellers: dict[str, TellerInfo] = {}
+        self.ordered: list[str] = []
+        """Numbers of outlets, in order: they begin with the county."""
+
+    async def load(self, session: AsyncSession, since: int) -> None:
+        """Read what changed."""
+        for bank in await queries.since(session, Bank, since):
+            self.banks[bank.code] = bank.name
+        for agreement in await queries.since(session, Agreement, since):
+            self.agreements[agreement.number] = _agreement(agreement)
+        for outlet in await queries.since(session, Outlet, since):
+            self.outlets[outlet.number] = _outlet(outlet)
+        for terminal in await queries.since(session, Terminal, since):
+            self.terminals[str(terminal.id)] = TerminalInfo(
+                str(terminal.id), terminal.outlet, terminal.status, terminal.public_jwk
+            )
+        for teller in await queries.since(session, Teller, since):
+            self.tellers[teller.code] = TellerInfo(
+                teller.code, teller.outlet, teller.status, teller.qualified_until
+            )
+        if len(self.ordered) != len(self.outlets):
+            self.ordered = sorted(self.outlets)
+        session.expunge_all()
+
+    def outlet(self, number: str) -> OutletInfo:
+        """Find an outlet.
+
+        Raises:
+            OutletNotFound: there is none of this number.
+        """
+        try:
+            return self.outlets[number]
+        except KeyError:
+            raise OutletNotFound() from None
+
+    def terminal(self, id_: str) -> TerminalInfo | None:
+        """Find a terminal by its id, in any spelling of a UUID."""
+        try:
+            return self.terminals.get(str(uuid.UUID(id_)))
+        except ValueError:
+            return None
+
+
+def _agreement(row: Agreement) -> AgreementInfo:
+    matters = None if row.matters is None else frozenset(row.matters)
+    return AgreementInfo(
+        row.number, row.valid_from, row.valid_to, row.ended_on, matters, row.max_delegation
+    )
+
+
+def _outlet(row: Outlet) -> OutletInfo:
+    return OutletInfo(
+        row.number, row.name, row.bank, row.agreement, row.kind, row.service_class, row.status,
+        row.division, row.address, row.lat, row.lng, row.phone, row.hours, row.windows, row.cnaps,
+        row.parent, row.is_sample, row.version,
+    )  # fmt: skip

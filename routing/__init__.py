@@ -1,0 +1,1 @@
+"""Rules that say which agency decides, and what an outlet may do."""

@@ -1,0 +1,79 @@
+"""What an outlet may do, and why not: one function for the answer and for the refusal."""
+
+from datetime import date
+from typing import NamedTuple
+
+from kit.errors import Words
+from matters.compiled import CompiledGuide
+from outlets.memory import AgreementInfo, OutletInfo, TellerInfo
+from schemas.guides import Delegation
+
+
+class Reason(NamedTuple):
+    """Why an outlet may not do something."""
+
+    code: str
+    message: Words
+    closes: bool = False
+    """Whether it closes the outlet for every matter."""
+
+
+class Permission(NamedTuple):
+    """What an outlet may do with a matter: the links let to it, or the reasons against it."""
+
+    delegation: Delegation
+    reasons: tuple[Reason, ...]
+
+
+STATUS = Reason(
+    "outlet-not-active", Words("网点不在运行状态", "the outlet is not active"), closes=True
+)
+NO_AGREEMENT = Reason(
+    "no-agreement", Words("没有在有效期内的服务协议", "no agreement is in force"), closes=True
+)
+NOT_IN_AGREEMENT = Reason(
+    "not-in-agreement", Words("服务协议未包含该事项", "the agreement does not name this matter")
+)
+WRONG_CLASS = Reason(
+    "service-class", Words("该事项不对本等级网点开放", "the matter is not open to this class of outlet")
+)
+CONSULT_ONLY = Reason(
+    "consult-only", Words("该事项在网点只提供咨询", "outlets only give advice on this matter")
+)
+NOT_QUALIFIED = Reason(
+    "teller-not-qualified", Words("柜员培训合格已过期或未取得", "the teller's qualification has run out")
+)
+
+
+def permission(
+    guide: CompiledGuide,
+    outlet: OutletInfo,
+    agreement: AgreementInfo | None,
+    teller: TellerInfo | None,
+    day: date,
+) -> Permission:
+    """Derive what may be done: agreement ∩ service class ∩ matter ∩ the teller's qualification.
+
+    Without a teller the outlet alone is judged. Every reason against it is named, not the first.
+    """
+    part = guide.guide.outlet
+    in_force = agreement is not None and agreement.on(day)
+    limit = agreement.max_delegation if agreement is not None else Delegation.D0
+    delegation = min(part.delegation, Delegation(limit))
+    checks = (
+        (outlet.status != "active", STATUS),
+        (not in_force, NO_AGREEMENT),
+        (in_force and not _named(agreement, guide.matter), NOT_IN_AGREEMENT),
+        (outlet.service_class not in part.classes, WRONG_CLASS),
+        (delegation == Delegation.D0 and in_force, CONSULT_ONLY),
+        (teller is not None and not _qualified(teller, day), NOT_QUALIFIED),
+    )
+    return Permission(delegation, tuple(reason for wrong, reason in checks if wrong))
+
+
+def _named(agreement: AgreementInfo | None, matter: str) -> bool:
+    return agreement is not None and (agreement.matters is None or matter in agreement.matters)
+
+
+def _qualified(teller: TellerInfo, day: date) -> bool:
+    return teller.qualified_until is not None and day <= teller.qualified_until

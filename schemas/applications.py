@@ -1,0 +1,278 @@
+"""Applications, on the wire."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from schemas.base import Listing, Request, Response
+from schemas.codes import BaseCode
+from schemas.guides import Code, Exemption
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
+IdNumber = Annotated[str, StringConstraints(min_length=1, max_length=30, strip_whitespace=True)]
+PhoneNumber = Annotated[str, StringConstraints(min_length=1, max_length=20, strip_whitespace=True)]
+Opinion = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+
+ReasonCode = Annotated[str, StringConstraints(pattern=r"^(BZ|BS|TH|BY)[0-9]{2}$")]
+AgencyCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+
+
+class State(StrEnum):
+    """Where an application stands. `applications.lifecycle` says how it moves."""
+
+    RECEIVED = "received"
+    CORRECTION = "correction"
+    ACCEPTED = "accepted"
+    IN_REVIEW = "in_review"
+    IN_SECOND_REVIEW = "in_second_review"
+    IN_APPROVAL = "in_approval"
+    SUSPENDED = "suspended"
+    COMPLETED = "completed"
+    DELIVERED = "delivered"
+    ARCHIVED = "archived"
+    REFUSED = "refused"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+    VOIDED = "voided"
+
+
+class Action(StrEnum):
+    """What a person asks for."""
+
+    ACCEPT = "accept"
+    ACCEPT_TOLERANT = "accept_tolerant"
+    ACCEPT_COMMITMENT = "accept_commitment"
+    ASK_CORRECTION = "ask_correction"
+    SUPPLY = "supply"
+    PROPOSE_REFUSAL = "propose_refusal"
+    REFUSE = "refuse"
+    TAKE = "take"
+    PROPOSE_SUSPENSION = "propose_suspension"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    PASS = "pass"  # noqa: S105
+    SEND_BACK = "send_back"
+    GRANT = "grant"
+    DENY = "deny"
+    EXTEND = "extend"
+    TRANSFER = "transfer"
+    WITHDRAW = "withdraw"
+    VOID = "void"
+    DELIVER = "deliver"
+
+
+class Light(StrEnum):
+    """How near the promised limit is (预警灯)."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+    OVERDUE = "overdue"
+    NONE = "none"
+
+
+class IdType(StrEnum):
+    """Kinds of identity papers (GA/T 2000.156)."""
+
+    RESIDENT_ID = "resident_id"
+    RESIDENCE_PERMIT = "residence_permit"
+    FOREIGN_PERMANENT_RESIDENT_ID = "foreign_permanent_resident_id"
+    PASSPORT = "passport"
+    TRAVEL_PERMIT = "travel_permit"
+
+
+class Person(Request):
+    """A natural person."""
+
+    kind: Literal["person"]
+    name: Name
+    id_type: IdType
+    id_number: IdNumber
+    phone: PhoneNumber
+
+
+class Organization(Request):
+    """A unit, with who acts for it."""
+
+    kind: Literal["organization"]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120)]
+    credit_code: Annotated[str, StringConstraints(min_length=1, max_length=30)]
+    phone: PhoneNumber
+
+
+class Subject(Request):
+    """The person an application is about, where that is not the applicant: a death, a child."""
+
+    name: Name
+    id_type: IdType
+    id_number: IdNumber
+
+
+class Proxy(Request):
+    """Who acts for the applicant (代理人)."""
+
+    name: Name
+    id_type: IdType
+    id_number: IdNumber
+    phone: PhoneNumber
+    relation: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    authority: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class HandedIn(Request):
+    """A material as it was handed in: a file, an exemption, or a promise with a day."""
+
+    code: Code
+    file: Annotated[str, StringConstraints(max_length=120)] | None = None
+    exemption: Exemption | None = None
+    promised_by: date | None = None
+
+
+class ApplicationSubmit(Request):
+    """What a terminal hands in."""
+
+    matter: BaseCode
+    guide_version: int | None = Field(None, ge=1, description="Left out: the one in force.")
+    applicant: Annotated[Person | Organization, Field(discriminator="kind")]
+    subject: Subject | None = None
+    proxy: Proxy | None = None
+    form: dict[str, Any] = Field(max_length=200)
+    materials: list[HandedIn] = Field(default_factory=list, max_length=60)
+    accept: bool = Field(False, description="Accept at once; needs delegation D2 or D3.")
+    consent: bool = Field(description="The applicant agreed to the handling of the data (PIPL 17).")
+    captured_at: AwareDatetime | None = Field(None, description="Device time of work done offline.")
+
+
+class ApplicationFilter(Listing):
+    """How a list is narrowed."""
+
+    state: State | None = None
+    matter: BaseCode | None = None
+    outlet: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    agency: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
+    light: Light | None = None
+    received_from: date | None = None
+    received_to: date | None = Field(None, description="Last day.")
+
+
+class TaskFilter(Listing):
+    """How a work list is narrowed."""
+
+    agency: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
+    step: Literal["review", "second_review", "approval"] | None = None
+    light: Literal["green", "yellow", "red", "overdue"] | None = None
+    mine: bool = Field(False, description="Only what I have claimed.")
+
+
+class ClaimRequest(Request):
+    """How many applications a person takes to work on."""
+
+    limit: int = Field(1, ge=1, le=50)
+    matters: list[BaseCode] | None = Field(None, max_length=50)
+
+
+class RevealRequest(Request):
+    """Why personal data is to be shown in full."""
+
+    purpose: Annotated[str, StringConstraints(min_length=2, max_length=200, strip_whitespace=True)]
+
+
+class AgencyRef(Response):
+    """An agency, named."""
+
+    code: str
+    name: str
+
+
+class Warned(Response):
+    """Something to look at that refuses nothing."""
+
+    code: str
+    message: str
+
+
+class ApplicationView(Response):
+    """An application without its contents."""
+
+    number: str
+    state: State
+    version: int
+    matter: str
+    guide_version: int
+    outlet: str
+    teller: str
+    agency: AgencyRef
+    step: int
+    decided_by: str | None
+    outcome: str | None
+    received_at: datetime
+    accepted_at: datetime | None
+    completed_at: datetime | None
+    legal_due_on: date | None
+    promised_due_on: date | None
+    due_provisional: bool
+    light: Light
+    claimed_until: datetime | None
+    actions: list[str] = Field(description="What this caller may do now.")
+    documents: list[str]
+
+
+class ApplicationMade(ApplicationView):
+    """The answer to a submission."""
+
+    query_code: str = Field(description="For the applicant, to ask after the progress.")
+    warnings: list[Warned]
+
+
+class ApplicationDetail(ApplicationView):
+    """An application with its contents, masked unless revealed."""
+
+    applicant: dict[str, Any]
+    subject: dict[str, Any] | None
+    proxy: dict[str, Any] | None
+    form: dict[str, Any]
+    materials: list[dict[str, Any]]
+    result: dict[str, Any] | None
+
+
+class ApplicationList(Response):
+    """Applications that were claimed."""
+
+    items: list[ApplicationView]
+
+
+class EventView(Response):
+    """Something that happened; ids and states only."""
+
+    id: str
+    kind: str
+    at: datetime
+    application: str
+    state: State
+    version: int
+    actor_role: str
+    outlet: str
+    agency: str
+    facts: dict[str, Any]
+
+
+class EventFilter(Request):
+    """Where to go on in the feed."""
+
+    limit: int = Field(50, ge=1, le=200)
+    after: str | None = Field(None, max_length=600)
+
+
+class ActionRequest(Request):
+    """An action on an application. Which fields an action needs says `applications.actions`."""
+
+    action: Action
+    opinion: Opinion | None = None
+    reason: ReasonCode | None = Field(None, description="Coded reason: BS, TH, BY and two digits.")
+    text: Opinion | None = Field(None, description="The reason in words.")
+    right_agency: AgencyCode | None = Field(None, description="Who is competent, for BS01.")
+    result: dict[str, Any] | None = Field(None, max_length=50)
+    way: Literal["counter", "post", "electronic"] | None = None
+    received_by: Name | None = None

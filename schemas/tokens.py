@@ -1,0 +1,21 @@
+"""Tokens, on the wire."""
+
+from schemas.base import Response
+
+
+class TokenView(Response):
+    """A bearer token."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    """Seconds."""
+
+
+class FileView(Response):
+    """A stored file."""
+
+    file: str
+    sha256: str
+    size: int
+    media_type: str

@@ -1,0 +1,1 @@
+"""The other way in: what runs in the background."""
