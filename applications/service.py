@@ -84,8 +84,7 @@ async def submit(
         if earlier is None:
             raise LookupError("a key was taken by a row that is not there")
         return earlier
-    row = views.as_row(ready)
-    row.number = written.number
+    row = views.as_row(ready, written.number)
     desk = counter.desk
     told = warnings(wanted, desk.divisions, likely_duplicate=written.likely_duplicate)
     return Answer(views.made(row, caller, desk, at, told), replayed=False)

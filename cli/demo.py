@@ -150,7 +150,7 @@ A first application, ready to paste into another shell (curl and jq):
 # 1 the guide
   curl -s $B/v1/matters/332014901008/guide -H "Authorization: Bearer $T" | jq '{{name, promised_limit, materials: [.materials[].name]}}'
 # 2 hand in
-  N=$(curl -s $B/v1/applications -H "Authorization: Bearer $T" -H "Idempotency-Key: $(date +%s%N)" -H 'Content-Type: application/json' -d '{{"matter":"332014901008","applicant":{{"kind":"person","name":"测试甲","id_type":"resident_id","id_number":"339900189901010018","phone":"13900000001"}},"form":{{"insured_place":"330106","certificate_kind":"insured_record"}},"materials":[{{"code":"id_card","exemption":"card_read"}}],"accept":true,"consent":true}}' | tee /dev/stderr | jq -r .number)
+  N=$(curl -s $B/v1/applications -H "Authorization: Bearer $T" -H "Idempotency-Key: $(date +%s%N)" -H 'Content-Type: application/json' -d '{{"matter":"332014901008","applicant":{{"kind":"person","name":"测试甲","id_type":"resident_id","id_number":"339900189901010018","phone":"13900000001"}},"form":{{"insured_place":"330106","certificate_kind":"insured_record"}},"materials":[{{"code":"id_card","exemption":"card_read"}}],"accept":true,"consent":true}}'  | jq -r .number)
 # 3 a reviewer claims it
   V=$(curl -s $B/v1/tasks/claim -H "Authorization: Bearer $R" -H 'Content-Type: application/json' -d '{{"limit":50}}' | jq -r --arg n $N '.items[] | select(.number==$n) | .version')
 # 4 and decides
