@@ -57,7 +57,9 @@ class Caller:
 
 def area_of(division: str) -> str:
     """Give the leading digits that all codes within a division share."""
-    return division.rstrip("0").ljust(len(division.rstrip("0")) + len(division.rstrip("0")) % 2, "0")
+    return division.rstrip("0").ljust(
+        len(division.rstrip("0")) + len(division.rstrip("0")) % 2, "0"
+    )
 
 
 def reaches_of(held: Iterable[Held]) -> dict[May, Reach]:

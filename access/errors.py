@@ -54,7 +54,9 @@ class AssertionReused(DomainError):
     kind = Kind.UNAUTHENTICATED
     code = "assertion-reused"
     title = Words("断言已被使用过", "The assertion was used before")
-    advice = Words("每次换取令牌都用新的 jti 签发断言。", "Sign a new assertion, with a new jti, each time.")
+    advice = Words(
+        "每次换取令牌都用新的 jti 签发断言。", "Sign a new assertion, with a new jti, each time."
+    )
 
 
 class TerminalSuspended(DomainError):

@@ -32,7 +32,7 @@ class Grant(Stamped, Dated, table=True):
     scope: str = Field(max_length=12, description="Code of an agency, division, bank or outlet.")
     valid_from: date = Field(sa_type=sa.Date)
     valid_to: date | None = Field(default=None, sa_type=sa.Date, description="Last day.")
-    ended_at: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
     granted_by: str = Field(max_length=80)
 
 
@@ -43,7 +43,7 @@ class UsedAssertion(SQLModel, table=True):
     __table_args__ = ({"info": {"grants": "SELECT, INSERT, DELETE"}},)
 
     digest: bytes = Field(primary_key=True, description="SHA-256 of issuer and jti.")
-    expires_at: datetime = Field(sa_type=Instant, index=True)  # type: ignore[call-overload]
+    expires_at: datetime = Field(sa_type=Instant, index=True)
 
 
 class AccessRecord(SQLModel, table=True):
@@ -53,7 +53,7 @@ class AccessRecord(SQLModel, table=True):
     __table_args__ = ({"info": {"grants": "SELECT, INSERT"}},)
 
     id: uuid.UUID = Field(default_factory=uuid7, primary_key=True)
-    at: datetime = Field(default_factory=now, sa_type=Instant)  # type: ignore[call-overload]
+    at: datetime = Field(default_factory=now, sa_type=Instant)
     subject: str = Field(max_length=80)
     role: str = Field(max_length=32)
     application: str = Field(max_length=40, index=True)

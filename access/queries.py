@@ -19,7 +19,10 @@ async def grants_since(session: AsyncSession, since: int) -> Sequence[Grant]:
 async def open_grant(session: AsyncSession, subject: str, role: str, scope: str) -> Grant | None:
     """Find a grant that has not been ended."""
     statement = select(Grant).where(
-        Grant.subject == subject, Grant.role == role, Grant.scope == scope, col(Grant.ended_at).is_(None)
+        Grant.subject == subject,
+        Grant.role == role,
+        Grant.scope == scope,
+        col(Grant.ended_at).is_(None),
     )
     return (await session.exec(statement)).one_or_none()
 
@@ -32,9 +35,9 @@ async def use_assertion(session: AsyncSession, digest: bytes, expires_at: dateti
         .on_conflict_do_nothing()
         .returning(col(UsedAssertion.digest))
     )
-    return (await session.execute(statement)).first() is not None
+    return (await session.exec(statement)).first() is not None
 
 
 async def forget_assertions(session: AsyncSession, before: datetime) -> None:
     """Drop what has expired: it would be refused for its age."""
-    await session.execute(sa.delete(UsedAssertion).where(col(UsedAssertion.expires_at) < before))
+    await session.exec(sa.delete(UsedAssertion).where(col(UsedAssertion.expires_at) < before))

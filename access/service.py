@@ -15,7 +15,13 @@ from kit.generations import raise_generation
 
 
 async def ensure_grant(
-    session: AsyncSession, subject: str, role: Role, scope: str, *, by: str, until: date | None = None
+    session: AsyncSession,
+    subject: str,
+    role: Role,
+    scope: str,
+    *,
+    by: str,
+    until: date | None = None,
 ) -> Grant:
     """Give a person a role within a scope, unless it is held already."""
     held = await queries.open_grant(session, subject, role, scope)

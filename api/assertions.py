@@ -73,11 +73,11 @@ def _conditions(
 ) -> list[tuple[str, bool]]:
     at, expires, jti = time.time(), claims.get("exp"), claims.get("jti")
     named = claims.get("aud")
-    timed = isinstance(expires, int) and not isinstance(expires, bool)
+    expires = expires if isinstance(expires, int) and not isinstance(expires, bool) else 0
     return [
         ("sub", claims.get("sub") == claims.get("iss") == terminal.id),
         ("aud", named == audience or (isinstance(named, list) and audience in named)),
-        ("exp", timed and at < expires <= at + LONGEST + SKEW),
+        ("exp", at < expires <= at + LONGEST + SKEW),
         ("nbf", not isinstance(claims.get("nbf"), int) or claims["nbf"] <= at + SKEW),
         ("jti", isinstance(jti, str) and 8 <= len(jti) <= 128),
         ("teller", isinstance(claims.get("teller"), str)),

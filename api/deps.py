@@ -143,7 +143,13 @@ def version_of(if_match: str | None) -> int:
     if if_match is None:
         raise PreconditionRequired()
     bare = if_match.strip()
-    if len(bare) < 3 or bare[0] != '"' or bare[-1] != '"' or not bare[1:-1].isascii() or not bare[1:-1].isdigit():
+    if (
+        len(bare) < 3
+        or bare[0] != '"'
+        or bare[-1] != '"'
+        or not bare[1:-1].isascii()
+        or not bare[1:-1].isdigit()
+    ):
         words = Words('须为带引号的版本号，如 "3"', 'a version in quotes, as "3"')
         raise RequestInvalid(faults=[Fault("/header/If-Match", "form", words)])
     return int(bare[1:-1][:18])

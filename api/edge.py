@@ -75,7 +75,9 @@ class Edge:
         series[0].inc()
         series[1].observe(seconds)
         if method != "GET" or status >= 400 or seconds > SLOW:
-            log.info("answered", method=method, route=route, status=status, ms=round(seconds * 1e3, 1))
+            log.info(
+                "answered", method=method, route=route, status=status, ms=round(seconds * 1e3, 1)
+            )
 
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})

@@ -117,7 +117,9 @@ class PreconditionRequired(DomainError):
     kind = Kind.CONDITION_MISSING
     code = "if-match-required"
     title = Words("需要 If-Match", "If-Match is needed")
-    advice = Words('带上读取时的 version，例如 If-Match: "3"。', 'Send the version read, as If-Match: "3".')
+    advice = Words(
+        '带上读取时的 version，例如 If-Match: "3"。', 'Send the version read, as If-Match: "3".'
+    )
 
 
 SHAPES = {
@@ -128,7 +130,9 @@ SHAPES = {
     "string_pattern_mismatch": Words("格式不对", "has the wrong form"),
     "literal_error": Words("不在可选值之内", "is not one of the values allowed"),
     "enum": Words("不在可选值之内", "is not one of the values allowed"),
-    "union_tag_invalid": Words("kind 须为 person 或 organization", "kind is person or organization"),
+    "union_tag_invalid": Words(
+        "kind 须为 person 或 organization", "kind is person or organization"
+    ),
     "greater_than_equal": Words("数值太小", "is too small"),
     "less_than_equal": Words("数值太大", "is too large"),
     "too_long": Words("项数太多", "has too many items"),
@@ -217,12 +221,15 @@ def problem(request: Request, error: DomainError) -> Response:
     }
     if error.faults:
         body["errors"] = [
-            {"at": f.at, "rule": f.rule, "message": f.message.within(language)} for f in error.faults
+            {"at": f.at, "rule": f.rule, "message": f.message.within(language)}
+            for f in error.faults
         ]
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    log.info("refused", code=error.code, status=status, path=request.url.path, private=error.private)
+    log.info(
+        "refused", code=error.code, status=status, path=request.url.path, private=error.private
+    )
     content = orjson.dumps(body)
     return Response(content, status, headers, media_type="application/problem+json")
 

@@ -38,6 +38,15 @@ REASONS = {
 """Coded reasons: of refusal, of sending back, of denial."""
 
 
+class Case(NamedTuple):
+    """An application, who wants to do something with it, and when."""
+
+    row: Application
+    caller: Caller
+    desk: Desk
+    now: datetime
+
+
 class Need(NamedTuple):
     """What an action needs in its body."""
 
@@ -67,22 +76,23 @@ def faults(wanted: ActionRequest) -> Iterator[Fault]:
     if wanted.reason is not None and wanted.reason not in REASONS.get(need.reasons, ()):
         yield Fault("/reason", "enum", NOT_TAKEN)
     if wanted.reason == "BS01" and wanted.right_agency is None:
-        yield Fault("/right_agency", "required", Words("须告知有权办理的机构", "name who is competent"))
+        yield Fault(
+            "/right_agency", "required", Words("须告知有权办理的机构", "name who is competent")
+        )
 
 
-def hindrance(
-    row: Application, caller: Caller, move: Move, desk: Desk, now: datetime
-) -> type[DomainError] | None:
-    """Tell what stands against a legal move by this caller: separation, another's claim, entrusting."""
+def hindrance(case: Case, move: Move) -> type[DomainError] | None:
+    """Tell what stands against a legal move: separation of duties, another's claim, entrusting."""
+    row, caller = case.row, case.caller
     if caller.id in _did_before(row, move):
         return SamePerson
     if move.source in CLAIMED and row.claimed_by != caller.id:
-        if row.claimed_until is not None and row.claimed_until > now:
+        if row.claimed_until is not None and row.claimed_until > case.now:
             return ClaimedByOther
         if move.source is State.IN_REVIEW and move.by is not Action.WITHDRAW:
             return NotClaimed
     check = EXTRA.get(move.by)
-    return check(row, caller, desk, now) if check is not None else None
+    return check(case) if check is not None else None
 
 
 CLAIMED = frozenset({State.IN_REVIEW, State.IN_SECOND_REVIEW, State.IN_APPROVAL})
@@ -100,107 +110,96 @@ def _did_before(row: Application, move: Move) -> set[str | None]:
     }.get(State(move.source), set())
 
 
-def _entrusted(
-    row: Application, caller: Caller, desk: Desk, now: datetime
-) -> type[DomainError] | None:
+def _entrusted(case: Case) -> type[DomainError] | None:
     """Let an outlet accept only where acceptance is entrusted to it."""
-    if caller.teller is None:
+    row, desk = case.row, case.desk
+    if case.caller.teller is None:
         return None
     guide = desk.catalogue.version(row.matter, row.guide_version)
     if guide is None:
         return ActionNotAllowed
-    held = desk.permission(guide, desk.registry.outlet(row.outlet), day_of(now))
+    held = desk.permission(guide, desk.registry.outlet(row.outlet), day_of(case.now))
     return ActionNotAllowed if held.reasons or held.delegation < Delegation.D2 else None
 
 
-def _same_day(
-    row: Application, caller: Caller, desk: Desk, now: datetime
-) -> type[DomainError] | None:
+def _same_day(case: Case) -> type[DomainError] | None:
     """Let an application be voided on the day of its receipt only."""
-    return ActionNotAllowed if day_of(row.received_at) != day_of(now) else None
+    return ActionNotAllowed if day_of(case.row.received_at) != day_of(case.now) else None
 
 
-EXTRA: dict[object, Callable[[Application, Caller, Desk, datetime], type[DomainError] | None]] = {
+EXTRA: dict[object, Callable[[Case], type[DomainError] | None]] = {
     Action.ACCEPT: _entrusted,
     Action.VOID: _same_day,
 }
 
 
-def allowed(row: Application, caller: Caller, desk: Desk, now: datetime) -> list[str]:
-    """List the actions that `caller` may take on `row` now: what is listed is what is then accepted."""
+def allowed(case: Case) -> list[str]:
+    """List the actions that the caller may take now: what is listed is what is then accepted."""
+    row, caller = case.row, case.caller
     return [
         str(move.by)
         for move in lifecycle.open_moves(State(row.state), row.risk_class)
         if move.may is not None
         and caller.reach(move.may).covers(outlet=row.outlet, agency=row.agency)
-        and hindrance(row, caller, move, desk, now) is None
+        and hindrance(case, move) is None
     ]
 
 
-def apply(
-    row: Application, caller: Caller, move: Move, wanted: ActionRequest, desk: Desk, now: datetime
-) -> None:
+def apply(case: Case, move: Move) -> None:
     """Change the row: state, version, papers and whoever had a part change together."""
+    row = case.row
     row.state = move.target
     row.version += 1
     row.documents = [*row.documents, *move.documents]
-    CHANGES.get(move.by, _nothing)(row, caller, desk, now)
+    CHANGES.get(move.by, _nothing)(case)
     if move.target in lifecycle.ENDED or move.by is Action.PASS:
         row.claimed_by = row.claimed_until = None
-    elif row.claimed_by == caller.id:
-        row.claimed_until = now + LEASE
+    elif row.claimed_by == case.caller.id:
+        row.claimed_until = case.now + LEASE
 
 
-def _nothing(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+def _nothing(case: Case) -> None:
     """Change no more than every move does."""
 
 
-def _accept(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+def _accept(case: Case) -> None:
+    row, desk = case.row, case.desk
     guide = desk.catalogue.version(row.matter, row.guide_version)
     if guide is None:
         raise LookupError(f"no guide {row.matter} {row.guide_version}")
-    row.accepted_at, row.accepted_by = now, caller.id
+    row.accepted_at, row.accepted_by = case.now, case.caller.id
     row.calendar_generation = desk.calendar.generation
-    clocks = due(guide.guide, desk.calendar.workdays, row.received_at, now)
+    clocks = due(guide.guide, desk.calendar.workdays, row.received_at, case.now)
     for name, value in clocks._asdict().items():
         setattr(row, name, value)
 
 
-def _take(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
-    row.reviewed_by = row.claimed_by = caller.id
-    row.claimed_until = now + LEASE
+def _take(case: Case) -> None:
+    case.row.reviewed_by = case.row.claimed_by = case.caller.id
+    case.row.claimed_until = case.now + LEASE
 
 
-def _send_back(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
+def _send_back(case: Case) -> None:
     """Give it back to the person who knows it."""
-    row.claimed_by, row.claimed_until = row.reviewed_by, now + LEASE
-    row.second_reviewed_by = None
+    case.row.claimed_by, case.row.claimed_until = case.row.reviewed_by, case.now + LEASE
+    case.row.second_reviewed_by = None
 
 
-def _pass(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
-    if row.state == State.IN_APPROVAL:
-        row.second_reviewed_by = caller.id
+def _pass(case: Case) -> None:
+    if case.row.state == State.IN_APPROVAL:
+        case.row.second_reviewed_by = case.caller.id
 
 
-def _decide(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
-    row.decided_by, row.completed_at = caller.id, now
+def _decide(case: Case, outcome: str) -> None:
+    case.row.decided_by, case.row.completed_at = case.caller.id, case.now
+    case.row.outcome = outcome
 
 
-def _grant(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
-    _decide(row, caller, desk, now)
-    row.outcome = "granted"
-
-
-def _deny(row: Application, caller: Caller, desk: Desk, now: datetime) -> None:
-    _decide(row, caller, desk, now)
-    row.outcome = "denied"
-
-
-CHANGES: dict[object, Callable[[Application, Caller, Desk, datetime], None]] = {
+CHANGES: dict[object, Callable[[Case], None]] = {
     Action.ACCEPT: _accept,
     Action.TAKE: _take,
     Action.PASS: _pass,
     Action.SEND_BACK: _send_back,
-    Action.GRANT: _grant,
-    Action.DENY: _deny,
+    Action.GRANT: lambda case: _decide(case, "granted"),
+    Action.DENY: lambda case: _decide(case, "denied"),
 }

@@ -54,16 +54,22 @@ def _consent(wanted: ApplicationSubmit) -> Iterator[Fault]:
         yield Fault("/consent", "consent", CONSENT_WORDS)
 
 
-def _applicant(applicant: Person | Organization, guide: CompiledGuide, day: date) -> Iterator[Fault]:
+def _applicant(
+    applicant: Person | Organization, guide: CompiledGuide, day: date
+) -> Iterator[Fault]:
     objects = set(guide.guide.service_objects)
     if isinstance(applicant, Organization):
         if not objects - {"1"}:
-            yield Fault("/applicant/kind", "service-object", Words("该事项只面向个人", "for persons only"))
+            yield Fault(
+                "/applicant/kind", "service-object", Words("该事项只面向个人", "for persons only")
+            )
         if credit_code_fault(applicant.credit_code.upper()) is not None:
             yield Fault("/applicant/credit_code", "credit-code", CREDIT_WORDS)
     else:
         if "1" not in objects:
-            yield Fault("/applicant/kind", "service-object", Words("该事项只面向单位", "for units only"))
+            yield Fault(
+                "/applicant/kind", "service-object", Words("该事项只面向单位", "for units only")
+            )
         yield from _identity("/applicant", applicant, day)
     yield from _phone("/applicant", applicant)
 
@@ -88,7 +94,11 @@ def _materials(
         at = f"/materials/{index}"
         material = guide.materials.get(item.code)
         if material is None:
-            yield Fault(f"{at}/code", "unknown", Words("指南中没有这项材料", "the guide names no such material"))
+            yield Fault(
+                f"{at}/code",
+                "unknown",
+                Words("指南中没有这项材料", "the guide names no such material"),
+            )
         elif item.code in seen:
             yield Fault(f"{at}/code", "repeated", Words("同一材料重复提交", "handed in twice"))
         else:
@@ -97,7 +107,11 @@ def _materials(
     for code in guide.required:
         if code not in seen:
             name = guide.materials[code].name
-            yield Fault(f"/materials/{code}", "required", Words(f"缺少必要材料：{name}", f"{code} is missing"))
+            yield Fault(
+                f"/materials/{code}",
+                "required",
+                Words(f"缺少必要材料：{name}", f"{code} is missing"),
+            )
 
 
 def _way(
@@ -105,15 +119,21 @@ def _way(
 ) -> Iterator[Fault]:
     ways = [item.file, item.exemption, item.promised_by]
     if sum(way is not None for way in ways) != 1:
-        words = Words("须且只须提供文件、免提交方式或承诺日期之一", "give a file, an exemption or a day")
+        words = Words(
+            "须且只须提供文件、免提交方式或承诺日期之一", "give a file, an exemption or a day"
+        )
         yield Fault(at, "way", words)
     if item.file is not None and not proves(keys, item.file, outlet):
-        yield Fault(f"{at}/file", "file", Words("文件不存在或不属于本网点", "no file of this outlet"))
+        yield Fault(
+            f"{at}/file", "file", Words("文件不存在或不属于本网点", "no file of this outlet")
+        )
     if item.exemption is not None and item.exemption not in material.exemptions:
         words = Words("该材料不能以此方式免提交", "this exemption does not hold for it")
         yield Fault(f"{at}/exemption", "exemption", words)
     if item.promised_by is not None and not _may_follow(material, guide):
-        yield Fault(f"{at}/promised_by", "tolerance", Words("该材料不可容缺后补", "it may not follow later"))
+        yield Fault(
+            f"{at}/promised_by", "tolerance", Words("该材料不可容缺后补", "it may not follow later")
+        )
 
 
 def _may_follow(material: Material, guide: CompiledGuide) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,7 +15,7 @@ from kit.crypto import KeyRing
 from matters.compiled import CompiledGuide
 from schemas.applications import ApplicationSubmit, HandedIn, Organization, State
 
-SEALED = "application.sealed"
+SEALED, DIGEST = "application.sealed", "body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +60,22 @@ def papers(state: State, *, tolerant: bool) -> list[str]:
     return ["REC", "ACP", "TOL"] if tolerant else ["REC", "ACP"]
 
 
+class Filing(NamedTuple):
+    """A submission as it came: who, what, under which key, when."""
+
+    caller: Caller
+    wanted: ApplicationSubmit
+    key: str
+    canonical: bytes
+    """The body as parsed and key-sorted."""
+    at: datetime
+
+
 def make(
-    wanted: ApplicationSubmit,
-    guide: CompiledGuide,
-    caller: Caller,
-    desk: Desk,
-    *,
-    agency: str,
-    accept: bool,
-    key: str,
-    digest: bytes,
-    serial: int,
-    now: datetime,
+    filing: Filing, guide: CompiledGuide, desk: Desk, *, agency: str, accept: bool, serial: int
 ) -> Draft:
     """Make the row of a submission that has passed all checks."""
+    caller, wanted, now = filing.caller, filing.wanted, filing.at
     if caller.outlet is None or caller.terminal is None or caller.teller is None:
         raise TypeError("only a teller at a terminal hands in")
     accepted_at = now if accept else None
@@ -84,8 +86,8 @@ def make(
     return Draft(
         number=numbered,
         submitter=caller.terminal,
-        idempotency_key=key,
-        body_digest=digest,
+        idempotency_key=filing.key,
+        body_digest=desk.keys.mac(DIGEST, filing.canonical),
         matter=guide.matter,
         guide_version=guide.version,
         outlet=caller.outlet,
@@ -111,9 +113,7 @@ def renumbered(draft: Draft, keys: KeyRing, serial: int) -> Draft:
     """Give a draft another number, and seal it for that: sealed bytes open at their own number only."""
     fresh = number(draft.outlet, day_of(draft.received_at), serial)
     plain = keys.open(draft.sealed, bound_to=f"{SEALED}:{draft.number}")
-    return replace(
-        draft, number=fresh, sealed=keys.seal(plain, bound_to=f"{SEALED}:{fresh}")
-    )
+    return replace(draft, number=fresh, sealed=keys.seal(plain, bound_to=f"{SEALED}:{fresh}"))
 
 
 def _sealed(keys: KeyRing, number: str, plain: dict[str, Any]) -> bytes:

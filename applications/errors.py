@@ -9,7 +9,9 @@ class ApplicationNotFound(DomainError):
     kind = Kind.NOT_FOUND
     code = "application-not-found"
     title = Words("没有该办件", "No such application")
-    advice = Words("核对办件编号；只能看到本网点或本机构的办件。", "Check the number; only your own are seen.")
+    advice = Words(
+        "核对办件编号；只能看到本网点或本机构的办件。", "Check the number; only your own are seen."
+    )
 
 
 class ContentInvalid(DomainError):
@@ -30,7 +32,9 @@ class KeyReused(DomainError):
     kind = Kind.INVALID
     code = "idempotency-key-reused"
     title = Words("该 Idempotency-Key 已用于另一份申请", "The key was used for another body")
-    advice = Words("重试须原样重发；新的申请须用新的键。", "Repeat the same body, or use a new key.")
+    advice = Words(
+        "重试须原样重发；新的申请须用新的键。", "Repeat the same body, or use a new key."
+    )
 
 
 class KeyInProgress(DomainError):
@@ -49,7 +53,9 @@ class QueueFull(DomainError):
     kind = Kind.UNAVAILABLE
     code = "busy"
     title = Words("系统繁忙，请稍后重试", "Too busy to take more now")
-    advice = Words("稍后以同一 Idempotency-Key 重试。", "Repeat later with the same Idempotency-Key.")
+    advice = Words(
+        "稍后以同一 Idempotency-Key 重试。", "Repeat later with the same Idempotency-Key."
+    )
     retry_after = 1
 
 
@@ -77,7 +83,9 @@ class StaleVersion(DomainError):
     kind = Kind.STALE
     code = "version-stale"
     title = Words("办件已被他人更新", "The application has changed since you read it")
-    advice = Words("重新读取后，以新的 version 重试。", "Read it again and send its new version in If-Match.")
+    advice = Words(
+        "重新读取后，以新的 version 重试。", "Read it again and send its new version in If-Match."
+    )
 
 
 class ClaimedByOther(DomainError):
@@ -103,5 +111,7 @@ class SamePerson(DomainError):
 
     kind = Kind.FORBIDDEN
     code = "separation-of-duties"
-    title = Words("同一人不得办理同一办件的两个岗位环节", "One person may not do two steps of one application")
+    title = Words(
+        "同一人不得办理同一办件的两个岗位环节", "One person may not do two steps of one application"
+    )
     advice = Words("由另一名有权限的人员办理。", "Let another person do it.")

@@ -20,7 +20,9 @@ class FeedEpochOver(DomainError):
     kind = Kind.CONFLICT
     code = "feed-restarted"
     title = Words("事件序列已重新开始", "The feed has been restarted")
-    advice = Words("不带 after 从头读取，按事件 id 去重。", "Read from the start, and drop ids you know.")
+    advice = Words(
+        "不带 after 从头读取，按事件 id 去重。", "Read from the start, and drop ids you know."
+    )
 
 
 async def page_of(

@@ -8,11 +8,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from kit.db import Instant
-from schemas.applications import State
 
 WORKING = ("accepted", "in_review", "in_second_review", "in_approval")
 """States in which a person of the agency has something to do: what work lists show."""
 
+NEWEST = (sa.text("received_at DESC"), sa.text("number DESC"))
 IN_WORK = sa.text("state IN ({})".format(", ".join(f"'{state}'" for state in WORKING)))
 
 
@@ -22,9 +22,9 @@ class Application(SQLModel, table=True):
     __tablename__ = "application"
     __table_args__ = (
         sa.UniqueConstraint("submitter", "idempotency_key"),
-        sa.Index("application_outlet_newest_idx", "outlet", sa.text("received_at DESC"), sa.text("number DESC")),
-        sa.Index("application_agency_newest_idx", "agency", sa.text("received_at DESC"), sa.text("number DESC")),
-        sa.Index("application_newest_idx", sa.text("received_at DESC"), sa.text("number DESC")),
+        sa.Index("application_outlet_newest_idx", "outlet", *NEWEST),
+        sa.Index("application_agency_newest_idx", "agency", *NEWEST),
+        sa.Index("application_newest_idx", *NEWEST),
         sa.Index("application_work_idx", "agency", "due_on", "number", postgresql_where=IN_WORK),
         sa.Index("application_subject_idx", "subject_index", "matter", sa.text("received_at DESC")),
         {"info": {"grants": "SELECT, INSERT, UPDATE"}},
@@ -44,10 +44,10 @@ class Application(SQLModel, table=True):
     state: str = Field(max_length=24)
     version: int = 1
 
-    received_at: datetime = Field(sa_type=Instant)  # type: ignore[call-overload]
-    captured_at: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
-    accepted_at: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
-    completed_at: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
+    received_at: datetime = Field(sa_type=Instant)
+    captured_at: datetime | None = Field(default=None, sa_type=Instant)
+    accepted_at: datetime | None = Field(default=None, sa_type=Instant)
+    completed_at: datetime | None = Field(default=None, sa_type=Instant)
     legal_due_on: date | None = Field(default=None, sa_type=sa.Date)
     promised_due_on: date | None = Field(default=None, sa_type=sa.Date)
     due_provisional: bool = False
@@ -63,7 +63,7 @@ class Application(SQLModel, table=True):
     decided_by: str | None = Field(default=None, max_length=80)
     outcome: str | None = Field(default=None, max_length=12)
     claimed_by: str | None = Field(default=None, max_length=80)
-    claimed_until: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
+    claimed_until: datetime | None = Field(default=None, sa_type=Instant)
 
     documents: list[str] = Field(sa_type=ARRAY(sa.String(8)))
     materials: list[dict[str, Any]] = Field(sa_type=JSONB, description="Codes, file ids, promises.")

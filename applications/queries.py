@@ -14,7 +14,7 @@ from access.policy import May
 from applications.clocks import DARK
 from applications.models import IN_WORK, Application
 from kit.clock import CHINA
-from kit.db import Instant
+from kit.db import Instant, run
 from schemas.applications import ApplicationFilter, Light, State, TaskFilter
 
 A = Application
@@ -226,4 +226,4 @@ async def hand_to(
 ) -> None:
     """Let `caller` hold applications that this transaction has locked."""
     values = {"numbers": list(numbers), "who": caller.id, "role": caller.role}
-    await session.execute(CLAIM, {**values, "now": now, "until": now + LEASE})
+    await run(session, CLAIM, **values, now=now, until=now + LEASE)

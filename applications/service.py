@@ -10,9 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from access.callers import Caller
 from access.errors import Forbidden
 from applications import actions, draft, lifecycle, queries, views
+from applications.actions import Case
 from applications.checks import content_faults, warnings
 from applications.desk import Desk
-from applications.draft import Draft
+from applications.draft import Draft, Filing
 from applications.errors import (
     ActionNotAllowed,
     ContentInvalid,
@@ -36,8 +37,6 @@ from routing.permissions import Permission
 from routing.rules import route
 from schemas.applications import ActionRequest, ApplicationSubmit, State
 from schemas.guides import Delegation
-
-DIGEST = "body"
 
 
 class Answer(NamedTuple):
@@ -70,33 +69,32 @@ async def submit(
         ContentInvalid: with everything that is missing or wrong.
         KeyReused: the key was used for another body.
     """
-    at = now()
+    filing = Filing(caller, wanted, key, canonical, now())
     try:
-        ready = await _prepare(counter, caller, wanted, key=key, canonical=canonical, at=at)
+        ready = await _prepare(counter, filing)
     except DomainError as refusal:
-        earlier = await _earlier(counter, caller, key, canonical, at)
+        earlier = await _earlier(counter, filing)
         if earlier is None:
             raise refusal
         return earlier
     written = await counter.intake.write(ready)
     if not written.made:
-        earlier = await _earlier(counter, caller, key, canonical, at)
+        earlier = await _earlier(counter, filing)
         if earlier is None:
             raise LookupError("a key was taken by a row that is not there")
         return earlier
-    row = views.as_row(ready, written.number)
     desk = counter.desk
     told = warnings(wanted, desk.divisions, likely_duplicate=written.likely_duplicate)
-    return Answer(views.made(row, caller, desk, at, told), replayed=False)
+    row = views.as_row(ready, written.number)
+    return Answer(views.made(row, caller, desk, filing.at, told), replayed=False)
 
 
-async def _prepare(
-    counter: Counter, caller: Caller, wanted: ApplicationSubmit, *, key: str, canonical: bytes, at: datetime
-) -> Draft:
-    desk, day = counter.desk, day_of(at)
-    outlet = desk.registry.outlet(caller.outlet or "")
-    guide = _guide(desk, wanted, outlet.county, at)
-    held = may_hand_in(desk, caller, guide, at)
+async def _prepare(counter: Counter, filing: Filing) -> Draft:
+    """Check everything, and make the row; no statement but the one in a thousand for numbers."""
+    desk, wanted, day = counter.desk, filing.wanted, day_of(filing.at)
+    outlet = desk.registry.outlet(filing.caller.outlet or "")
+    guide = _guide(desk, wanted, outlet.county, filing.at)
+    held = may_hand_in(desk, filing.caller, guide, filing.at)
     if wanted.guide_version not in (None, guide.version):
         raise GuideSuperseded(guide_version=guide.version)
     faults = content_faults(wanted, guide, outlet=outlet.outlet, keys=desk.keys, day=day)
@@ -107,11 +105,9 @@ async def _prepare(
         faults.append(routed.fault)
     if faults or routed.agency is None:
         raise ContentInvalid(faults=faults)
-    return draft.make(
-        wanted, guide, caller, desk,
-        agency=routed.agency.code, accept=wanted.accept and held.delegation >= Delegation.D2,
-        key=key, digest=desk.keys.mac(DIGEST, canonical), serial=await counter.serials.take(), now=at,
-    )  # fmt: skip
+    accept = wanted.accept and held.delegation >= Delegation.D2
+    serial = await counter.serials.take()
+    return draft.make(filing, guide, desk, agency=routed.agency.code, accept=accept, serial=serial)
 
 
 def _guide(desk: Desk, wanted: ApplicationSubmit, county: str, at: datetime) -> CompiledGuide:
@@ -138,17 +134,16 @@ def may_hand_in(desk: Desk, caller: Caller, guide: CompiledGuide, at: datetime) 
     return held
 
 
-async def _earlier(
-    counter: Counter, caller: Caller, key: str, canonical: bytes, at: datetime
-) -> Answer | None:
+async def _earlier(counter: Counter, filing: Filing) -> Answer | None:
     """Find what an earlier call with this key made, if its body was the same."""
+    caller = filing.caller
     async with transaction(counter.sessions) as session:
-        row = await queries.by_key(session, caller.terminal or "", key)
+        row = await queries.by_key(session, caller.terminal or "", filing.key)
     if row is None:
         return None
-    if not counter.desk.keys.holds(DIGEST, canonical, row.body_digest):
+    if not counter.desk.keys.holds(draft.DIGEST, filing.canonical, row.body_digest):
         raise KeyReused()
-    return Answer(views.made(row, caller, counter.desk, at, []), replayed=True)
+    return Answer(views.made(row, caller, counter.desk, filing.at, []), replayed=True)
 
 
 async def act(
@@ -167,18 +162,18 @@ async def act(
         SamePerson, ClaimedByOther, NotClaimed: someone else has to do it, or it must be claimed first.
         ContentInvalid: the action needs more than the body has.
     """
-    at = now()
+    case = Case(row, caller, desk, now())
     if row.version != version:
         raise StaleVersion(version=row.version)
-    move = _legal(row, caller, wanted, desk, at)
+    move = _legal(case, wanted)
     faults = list(actions.faults(wanted))
     if faults:
         raise ContentInvalid(faults=faults)
-    actions.apply(row, caller, move, wanted, desk, at)
+    actions.apply(case, move)
     _keep_result(row, wanted, desk)
     session.add(row)
     await session.flush()
-    await _tell(session, desk, caller, row, wanted, at)
+    await _tell(session, case, wanted)
     return row
 
 
@@ -193,18 +188,17 @@ def may_ask(caller: Caller, row: Application, wanted: ActionRequest) -> None:
         raise Forbidden(private=f"{caller.role} lacks {wanted.action}")
 
 
-def _legal(
-    row: Application, caller: Caller, wanted: ActionRequest, desk: Desk, at: datetime
-) -> Move:
+def _legal(case: Case, wanted: ActionRequest) -> Move:
+    row = case.row
     move = lifecycle.find(State(row.state), wanted.action, row.risk_class)
-    may = {"actions": actions.allowed(row, caller, desk, at), "state": row.state}
+    may: dict[str, Any] = {"actions": actions.allowed(case), "state": row.state}
     if move is None or move.may is None:
         raise ActionNotAllowed(**may)
-    if not caller.reach(move.may).covers(outlet=row.outlet, agency=row.agency):
+    if not case.caller.reach(move.may).covers(outlet=row.outlet, agency=row.agency):
         raise ActionNotAllowed(**may)
     if move.by in lifecycle.LATER:
         raise NotAvailable(**may)
-    against = actions.hindrance(row, caller, move, desk, at)
+    against = actions.hindrance(case, move)
     if against is not None:
         raise against(**may)
     return move
@@ -221,25 +215,27 @@ def _keep_result(row: Application, wanted: ActionRequest, desk: Desk) -> None:
     row.result_sealed = desk.keys.seal(orjson.dumps(result), bound_to=bound)
 
 
-async def _tell(
-    session: AsyncSession, desk: Desk, caller: Caller, row: Application, wanted: ActionRequest, at: datetime
-) -> None:
+async def _tell(session: AsyncSession, case: Case, wanted: ActionRequest) -> None:
+    """Append what was done: codes in the event, words sealed beside it."""
     facts = {
-        name: value
-        for name, value in (
-            ("reason", wanted.reason), ("right_agency", wanted.right_agency), ("way", wanted.way),
-            ("outcome", row.outcome),
-        )
-        if value is not None
+        "reason": wanted.reason, "right_agency": wanted.right_agency, "way": wanted.way,
+        "outcome": case.row.outcome,
     }  # fmt: skip
     words = {"opinion": wanted.opinion, "text": wanted.text, "received_by": wanted.received_by}
     said = {name: value for name, value in words.items() if value is not None}
-    event = Event(
-        at=at, kind=actions.EVENT_KINDS[wanted.action], application=row.number, version=row.version,
-        state=row.state, step=row.step, actor=caller.id, actor_role=caller.role, outlet=row.outlet,
-        agency=row.agency, facts=facts,
+    event = _event(case, actions.EVENT_KINDS[wanted.action])
+    event.facts = {name: value for name, value in facts.items() if value is not None}
+    text = orjson.dumps(said).decode() if said else ""
+    await events.append(session, event, text=text, keys=case.desk.keys)
+
+
+def _event(case: Case, kind: str) -> Event:
+    row, caller = case.row, case.caller
+    return Event(
+        at=case.now, kind=kind, application=row.number, version=row.version, state=row.state,
+        step=row.step, actor=caller.id, actor_role=caller.role, outlet=row.outlet,
+        agency=row.agency, facts={},
     )  # fmt: skip
-    await events.append(session, event, text=orjson.dumps(said).decode() if said else "", keys=desk.keys)
 
 
 async def claim(
@@ -260,19 +256,16 @@ async def claim(
     return rows
 
 
-async def release(session: AsyncSession, caller: Caller, row: Application) -> Application:
+async def release(
+    session: AsyncSession, desk: Desk, caller: Caller, row: Application
+) -> Application:
     """Give a claimed application free again; who has no claim on it changes nothing."""
-    at = now()
     if row.claimed_by != caller.id:
         return row
     row.claimed_by = row.claimed_until = None
     row.version += 1
     session.add(row)
     await session.flush()
-    event = Event(
-        at=at, kind="application.released", application=row.number, version=row.version,
-        state=row.state, step=row.step, actor=caller.id, actor_role=caller.role, outlet=row.outlet,
-        agency=row.agency, facts={},
-    )  # fmt: skip
-    await events.append(session, event)
+    case = Case(row, caller, desk, now())
+    await events.append(session, _event(case, "application.released"))
     return row

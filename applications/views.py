@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from access.callers import Caller
-from applications.actions import allowed
+from applications.actions import Case, allowed
 from applications.clocks import light
 from applications.desk import Desk
 from applications.draft import Draft, opened
@@ -40,7 +40,7 @@ def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[st
         "due_provisional": row.due_provisional,
         "light": light(row, day_of(now)),
         "claimed_until": _local(row.claimed_until),
-        "actions": allowed(row, caller, desk, now),
+        "actions": allowed(Case(row, caller, desk, now)),
         "documents": row.documents,
     }
 
@@ -102,4 +102,3 @@ def _result(row: Application, desk: Desk, *, revealed: bool) -> dict[str, Any] |
         desk.keys.open(row.result_sealed, bound_to=f"{RESULT}:{row.number}")
     )
     return plain if revealed else masking.form(plain, frozenset(plain) - {"remedy"})
-

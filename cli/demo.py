@@ -21,6 +21,9 @@ from kit.db import Sessions, transaction
 from outlets.models import Outlet
 
 DATA = Path(__file__).parent.parent / "data"
+FIRST = Path(__file__).parent / "first_application.txt"
+"""The five calls, with places for addresses."""
+
 DAYS = 30
 TERMINAL = uuid.UUID("00000000-0000-7000-8000-000000000001")
 
@@ -135,26 +138,9 @@ def write_card(home: Path, keys: KeyRing, base_url: str, who: dict[str, Any]) ->
     write_private(home / "demo.json", json.dumps(card, ensure_ascii=False, indent=2))
 
 
-
 def first_application(home: Path, base_url: str) -> str:
     """Write the five calls of a first application, ready to paste into another shell."""
     syt = f"{sys.executable} -m cli.main" if shutil.which("syt") is None else "syt"
-    return FIRST.format(card=home.resolve() / "demo.json", base=base_url, syt=syt, home=home.resolve())
-
-
-FIRST = """
-A first application, ready to paste into another shell (curl and jq):
-
-  export B={base} D={card} SYT_HOME={home}
-  T=$({syt} demo-login); R=$(jq -r .tokens.reviewer $D); S=$(jq -r .tokens.second_reviewer $D)
-# 1 the guide
-  curl -s $B/v1/matters/332014901008/guide -H "Authorization: Bearer $T" | jq '{{name, promised_limit, materials: [.materials[].name]}}'
-# 2 hand in
-  N=$(curl -s $B/v1/applications -H "Authorization: Bearer $T" -H "Idempotency-Key: $(date +%s%N)" -H 'Content-Type: application/json' -d '{{"matter":"332014901008","applicant":{{"kind":"person","name":"测试甲","id_type":"resident_id","id_number":"339900189901010018","phone":"13900000001"}},"form":{{"insured_place":"330106","certificate_kind":"insured_record"}},"materials":[{{"code":"id_card","exemption":"card_read"}}],"accept":true,"consent":true}}'  | jq -r .number)
-# 3 a reviewer claims it
-  V=$(curl -s $B/v1/tasks/claim -H "Authorization: Bearer $R" -H 'Content-Type: application/json' -d '{{"limit":50}}' | jq -r --arg n $N '.items[] | select(.number==$n) | .version')
-# 4 and decides
-  V=$(curl -s $B/v1/applications/$N/actions -H "Authorization: Bearer $R" -H 'If-Match: "'$V'"' -H 'Content-Type: application/json' -d '{{"action":"grant","opinion":"符合条件","result":{{"number":"样例-1"}}}}' | jq .version)
-# 5 the teller delivers
-  curl -s $B/v1/applications/$N/actions -H "Authorization: Bearer $T" -H 'If-Match: "'$V'"' -H 'Content-Type: application/json' -d '{{"action":"deliver","way":"counter","received_by":"测试甲"}}' | jq '{{number, state, documents}}'
-"""
+    return FIRST.format(
+        card=home.resolve() / "demo.json", base=base_url, syt=syt, home=home.resolve()
+    )

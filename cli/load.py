@@ -97,7 +97,9 @@ async def load_calendar(sessions: Sessions, path: Path) -> int:
 async def load_agencies(sessions: Sessions, path: Path) -> int:
     """Load `code, name, level, division, phone, covers` (counties, separated by blanks)."""
     rows = read_csv(path)
-    agencies = [{name: row[name] for name in ("code", "name", "level", "division", "phone")} for row in rows]
+    agencies = [
+        {name: row[name] for name in ("code", "name", "level", "division", "phone")} for row in rows
+    ]
     covering = [
         {"level": row["level"], "county": county, "agency": row["code"]}
         for row in rows
@@ -107,10 +109,14 @@ async def load_agencies(sessions: Sessions, path: Path) -> int:
     return changed + await put_rows(sessions, AGENCIES, AgencyCoverage, covering)
 
 
+def _guide_files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.json")) if path.is_dir() else [path]
+
+
 async def load_matters(sessions: Sessions, path: Path, *, by: str = "person:syt-load") -> int:
     """Publish the guides of a file, or of all files in a folder."""
     changed = 0
-    for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+    for file in _guide_files(path):
         try:
             wanted = GuideFile.model_validate(json.loads(file.read_text()))
         except (OSError, ValueError) as error:
@@ -151,7 +157,11 @@ async def load_outlets(sessions: Sessions, path: Path) -> int:
 
 
 async def _put_checked(
-    sessions: Sessions, kind: str, table: type[SQLModel], rows: Iterable[Mapping[str, Any]], path: Path
+    sessions: Sessions,
+    kind: str,
+    table: type[SQLModel],
+    rows: Iterable[Mapping[str, Any]],
+    path: Path,
 ) -> int:
     try:
         return await put_rows(sessions, kind, table, rows)

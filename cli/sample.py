@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-
 SEED = 330000
 COUNTY = "330106"
 YEARS = 3

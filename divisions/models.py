@@ -5,7 +5,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from kit.db import Stamped
+from kit.db import Stamped, one_of
 
 UNKNOWN_START = date(1, 1, 1)
 """Start of a period that began before our data do."""
@@ -16,7 +16,7 @@ class Division(Stamped, table=True):
 
     __tablename__ = "division"
     __table_args__ = (
-        sa.CheckConstraint("scheme IN ('mca', 'nbs')", name="scheme"),
+        one_of("scheme", ("mca", "nbs")),
         sa.CheckConstraint("level BETWEEN 1 AND 4", name="level"),
         sa.CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="period"),
     )
@@ -24,7 +24,9 @@ class Division(Stamped, table=True):
     scheme: str = Field(primary_key=True, max_length=3, description="mca or nbs")
     code: str = Field(primary_key=True, max_length=9)
     valid_from: date = Field(primary_key=True, sa_type=sa.Date, default=UNKNOWN_START)
-    valid_to: date | None = Field(default=None, sa_type=sa.Date, description="First day without it.")
+    valid_to: date | None = Field(
+        default=None, sa_type=sa.Date, description="First day without it."
+    )
     name: str = Field(max_length=60)
     level: int = Field(sa_type=sa.SmallInteger)
     parent: str | None = Field(default=None, max_length=9)

@@ -39,7 +39,7 @@ class Event(SQLModel, table=True):
         default=None,
         sa_column=sa.Column("id", sa.BigInteger, SEQUENCE, primary_key=True),
     )
-    at: datetime = Field(primary_key=True, sa_type=Instant)  # type: ignore[call-overload]
+    at: datetime = Field(primary_key=True, sa_type=Instant)
     xid: int | None = Field(
         default=None,
         sa_column=sa.Column(
@@ -79,9 +79,11 @@ class EventSequence(SQLModel, table=True):
         {"info": {"grants": "SELECT, INSERT"}},
     )
 
-    seq: int = Field(sa_column=sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False))
+    seq: int = Field(
+        sa_column=sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False)
+    )
     event: int = Field(sa_type=sa.BigInteger, unique=True)
-    at: datetime = Field(sa_type=Instant)  # type: ignore[call-overload]
+    at: datetime = Field(sa_type=Instant)
     outlet: str = Field(max_length=12)
     agency: str = Field(max_length=6)
 

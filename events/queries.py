@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from events.models import Event, EventSequence, EventText, Sequencer
+from kit.db import run
 
 OPEN_WINDOW = sa.text("""
     WITH fresh AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS upto),
@@ -52,17 +53,17 @@ are drawn while its row is held."""
 
 async def open_window(session: AsyncSession) -> bool:
     """Open the next window; tell whether there was one to open."""
-    return (await session.execute(OPEN_WINDOW)).first() is not None
+    return (await run(session, OPEN_WINDOW)).first() is not None
 
 
 async def tell(session: AsyncSession, limit: int) -> int:
     """Number up to `limit` events of the open window; tell how many there were."""
-    return int((await session.execute(TELL, {"limit": limit})).scalar_one())
+    return int((await run(session, TELL, limit=limit)).scalar_one())
 
 
 async def lead(session: AsyncSession, lock: int) -> bool:
     """Tell whether this transaction is the only sequencer now."""
-    return bool(await session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))))
+    return bool((await run(session, sa.select(sa.func.pg_try_advisory_xact_lock(lock)))).scalar())
 
 
 async def epoch(session: AsyncSession) -> int:
@@ -76,7 +77,9 @@ def feed(after: int, limit: int) -> Any:
         select(EventSequence.seq, Event)
         .join(
             Event,
-            sa.and_(col(Event.id) == col(EventSequence.event), col(Event.at) == col(EventSequence.at)),
+            sa.and_(
+                col(Event.id) == col(EventSequence.event), col(Event.at) == col(EventSequence.at)
+            ),
         )
         .where(col(EventSequence.seq) > after)
         .order_by(col(EventSequence.seq))
@@ -84,7 +87,9 @@ def feed(after: int, limit: int) -> Any:
     )
 
 
-async def of_application(session: AsyncSession, number: str, after: int, limit: int) -> Sequence[Event]:
+async def of_application(
+    session: AsyncSession, number: str, after: int, limit: int
+) -> Sequence[Event]:
     """List an application's own events, oldest first."""
     statement = (
         select(Event)
@@ -103,4 +108,4 @@ async def texts(session: AsyncSession, ids: Sequence[int]) -> dict[int, bytes]:
 
 async def make_partitions(session: AsyncSession, months: int) -> None:
     """Make the partitions of this month and the next ones; what is there stays."""
-    await session.execute(sa.select(sa.func.make_event_partitions(months)))
+    await run(session, sa.select(sa.func.make_event_partitions(months)))

@@ -30,7 +30,9 @@ class FileEmpty(DomainError):
     kind = Kind.INVALID
     code = "file-missing"
     title = Words("没有收到文件内容", "No file was received")
-    advice = Words("以 multipart/form-data 的 file 字段上传。", "Send multipart/form-data with a part `file`.")
+    advice = Words(
+        "以 multipart/form-data 的 file 字段上传。", "Send multipart/form-data with a part `file`."
+    )
 
 
 class FileKindUnsupported(DomainError):
@@ -39,7 +41,10 @@ class FileKindUnsupported(DomainError):
     kind = Kind.UNSUPPORTED
     code = "file-kind-unsupported"
     title = Words("只接受 PDF、JPEG、PNG、OFD 文件", "Only PDF, JPEG, PNG and OFD are taken")
-    advice = Words("按内容判断种类，与文件名无关；请转换后上传。", "The content decides, not the name: convert it.")
+    advice = Words(
+        "按内容判断种类，与文件名无关；请转换后上传。",
+        "The content decides, not the name: convert it.",
+    )
 
 
 class UploadMalformed(DomainError):

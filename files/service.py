@@ -73,7 +73,11 @@ class _Measured:
 
 
 async def store(
-    session: AsyncSession, files: ObjectStore, keys: KeyRing, outlet: str, plain: AsyncIterator[bytes]
+    session: AsyncSession,
+    files: ObjectStore,
+    keys: KeyRing,
+    outlet: str,
+    plain: AsyncIterator[bytes],
 ) -> StoredFile:
     """Seal a stream into the store, then note it; no plain byte touches a disk.
 

@@ -1,10 +1,9 @@
 """Engine, tables' common ground, and the only commit in the code base."""
 
-import enum
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import asyncpg
 import orjson
@@ -18,7 +17,6 @@ from kit.clock import now
 from kit.errors import DomainError, Kind, Words
 
 Sessions: TypeAlias = async_sessionmaker[AsyncSession]
-E = TypeVar("E", bound=enum.StrEnum)
 
 SQLModel.metadata.naming_convention = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -52,16 +50,10 @@ class DatabaseAway(DomainError):
     retry_after = 2
 
 
-def text_enum(members: type[E], length: int = 32) -> sa.Enum:
-    """Make a `varchar` column that reads back as `members`; adding a member needs no DDL."""
-    return sa.Enum(
-        members,
-        native_enum=False,
-        length=length,
-        create_constraint=False,
-        values_callable=lambda e: [m.value for m in e],
-        validate_strings=True,
-    )
+def one_of(column: str, values: Iterable[str], name: str = "") -> sa.CheckConstraint:
+    """Let a column hold only codes of a list."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=name or column)
 
 
 class Stamped(SQLModel):
@@ -73,7 +65,7 @@ class Stamped(SQLModel):
 class Dated(SQLModel):
     """When a row was made."""
 
-    created_at: datetime = Field(default_factory=now, sa_type=Instant)  # type: ignore[call-overload]
+    created_at: datetime = Field(default_factory=now, sa_type=Instant)
 
 
 def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
@@ -138,7 +130,16 @@ async def driver(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
                 await connection.invalidate()
 
 
-async def put(session: AsyncSession, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> int:
+async def run(
+    session: AsyncSession, statement: sa.Executable, **values: Any
+) -> sa.CursorResult[Any]:
+    """Run a statement written by hand, in the session's transaction."""
+    return await (await session.connection()).execute(statement, values)
+
+
+async def put(
+    session: AsyncSession, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]
+) -> int:
     """Insert or change rows by their key; tell how many were not there as they now are.
 
     `generation` and `created_at` alone are no change: loading the same file twice changes nothing.
@@ -157,5 +158,5 @@ async def put(session: AsyncSession, table: type[SQLModel], rows: Sequence[Mappi
         WHERE ({", ".join(f"t.{n}" for n in others if n not in UNCOMPARED)})
             IS DISTINCT FROM ({", ".join(f"excluded.{n}" for n in others if n not in UNCOMPARED)})
     """)  # noqa: S608 -- names of our own tables and columns
-    done = await session.execute(statement, {"rows": orjson.dumps(list(rows)).decode()})
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    done = await run(session, statement, rows=orjson.dumps(list(rows)).decode())
+    return done.rowcount

@@ -50,7 +50,7 @@ async def raise_generation(session: AsyncSession, kind: str) -> int:
         .values(value=Generation.value + 1)
         .returning(sa.column("value", sa.BigInteger))
     )
-    return int((await session.execute(statement)).scalar_one())
+    return int((await session.exec(statement)).scalar_one())
 
 
 class Follower:
@@ -91,4 +91,6 @@ class Follower:
             try:
                 await asyncio.wait_for(self.look(), timeout=TOO_OLD)
             except Exception as error:
-                log.warning("generations_unread", error=type(error).__name__, age=round(self.age, 1))
+                log.warning(
+                    "generations_unread", error=type(error).__name__, age=round(self.age, 1)
+                )

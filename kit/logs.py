@@ -38,7 +38,11 @@ class _Relay(logging.Handler):
         """Log the name of the logger, the template, and the kind of error."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         structlog.get_logger().log(
-            record.levelno, "library", logger=record.name, template=str(record.msg)[:200], error=kind
+            record.levelno,
+            "library",
+            logger=record.name,
+            template=str(record.msg)[:200],
+            error=kind,
         )
 
 

@@ -27,7 +27,9 @@ class CursorInvalid(DomainError):
 def encode_cursor(keys: KeyRing, purpose: str, position: list[Any]) -> str:
     """Encode a position for `purpose`: the list, its filters and its caller, in one text."""
     plain = orjson.dumps(position)
-    return base64.urlsafe_b64encode(keys.mac("cursor", purpose.encode() + b"\0" + plain)[:MAC] + plain).decode()
+    return base64.urlsafe_b64encode(
+        keys.mac("cursor", purpose.encode() + b"\0" + plain)[:MAC] + plain
+    ).decode()
 
 
 def decode_cursor(keys: KeyRing, purpose: str, text: str) -> list[Any]:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kit.generations import Generation
@@ -103,7 +103,7 @@ class WorkdaysMemory:
 
     async def load(self, session: AsyncSession, since: int) -> None:
         """Read the whole calendar; it is small."""
-        rows = (await session.exec(select(CalendarDay.day, CalendarDay.is_working))).all()
+        rows = (await session.exec(select(col(CalendarDay.day), col(CalendarDay.is_working)))).all()
         self.now = Workdays.of(dict(rows)) if rows else None
         self.generation = (
             await session.exec(select(Generation.value).where(Generation.kind == KIND))

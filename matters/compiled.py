@@ -67,10 +67,11 @@ class CompiledGuide:
         path = [str(part) for part in error.instance_path]
         rule = error.kind.name
         if rule == "additionalProperties":
-            for name in error.kind.unexpected:
+            for name in getattr(error.kind, "unexpected", ()):
                 yield self._fault([*path, str(name)[:60]], rule, "")
         elif rule == "required":
-            yield self._fault([*path, error.kind.property], rule, error.kind.property)
+            name = str(getattr(error.kind, "property", ""))
+            yield self._fault([*path, name], rule, name)
         else:
             yield self._fault(path, rule, path[0] if path else "")
 

@@ -9,7 +9,9 @@ class MatterNotFound(DomainError):
     kind = Kind.NOT_FOUND
     code = "matter-not-found"
     title = Words("没有该事项", "No such matter")
-    advice = Words("用 GET /v1/matters 查找事项的12位基本编码。", "Look the base code up with GET /v1/matters.")
+    advice = Words(
+        "用 GET /v1/matters 查找事项的12位基本编码。", "Look the base code up with GET /v1/matters."
+    )
 
 
 class GuideNotFound(DomainError):
@@ -18,7 +20,9 @@ class GuideNotFound(DomainError):
     kind = Kind.NOT_FOUND
     code = "guide-not-found"
     title = Words("该事项当日没有生效的办事指南", "No guide of this matter is in force on that day")
-    advice = Words("换一个日期，或联系事项管理员。", "Ask for another day, or tell the matter administrator.")
+    advice = Words(
+        "换一个日期，或联系事项管理员。", "Ask for another day, or tell the matter administrator."
+    )
 
 
 class GuideSuperseded(DomainError):
@@ -39,7 +43,9 @@ class GuideOverlaps(DomainError):
     kind = Kind.CONFLICT
     code = "guide-overlaps"
     title = Words("与已发布版本的生效期重叠", "The period overlaps another published version")
-    advice = Words("调整生效日期，或先终止前一版本。", "Choose another period, or end the version before.")
+    advice = Words(
+        "调整生效日期，或先终止前一版本。", "Choose another period, or end the version before."
+    )
 
 
 class GuideImmutable(DomainError):

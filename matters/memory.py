@@ -61,5 +61,8 @@ class Catalogue:
 
     def in_force(self, day: date) -> list[CompiledGuide]:
         """List the guides in force on a day, in the order of codes."""
-        found = (next((g for g in v.values() if g.on(day)), None) for _, v in sorted(self._versions.items()))
+        found = (
+            next((g for g in v.values() if g.on(day)), None)
+            for _, v in sorted(self._versions.items())
+        )
         return [guide for guide in found if guide is not None]

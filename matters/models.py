@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlmodel import Field
 
-from kit.db import Dated, Stamped
+from kit.db import Dated, Stamped, one_of
 
 
 class Matter(Stamped, Dated, table=True):
@@ -33,7 +33,7 @@ class GuideVersion(Stamped, Dated, table=True):
             using="gist",
             name="guide_version_period_excl",
         ),
-        sa.CheckConstraint("state IN ('draft', 'published', 'withdrawn')", name="state"),
+        one_of("state", ("draft", "published", "withdrawn")),
     )
 
     base_code: str = Field(primary_key=True, foreign_key="matter.base_code", max_length=12)

@@ -32,7 +32,7 @@ async def end_open_versions(
     session: AsyncSession, base_code: str, day: date, generation: int
 ) -> None:
     """Let published versions without an end stop being in force on `day`."""
-    await session.execute(
+    await session.exec(
         sa.update(GuideVersion)
         .where(
             col(GuideVersion.base_code) == base_code,

@@ -48,8 +48,15 @@ async def _ensure_matter(session: AsyncSession, wanted: GuideFile, generation: i
     name = wanted.guide.name
     pinyin, initials = keys(name)
     matter = await session.get(Matter, wanted.guide.base_code)
-    matter = matter or Matter(base_code=wanted.guide.base_code, name="", pinyin="", initials="", generation=0)
-    matter.name, matter.pinyin, matter.initials, matter.generation = name, pinyin, initials, generation
+    matter = matter or Matter(
+        base_code=wanted.guide.base_code, name="", pinyin="", initials="", generation=0
+    )
+    matter.name, matter.pinyin, matter.initials, matter.generation = (
+        name,
+        pinyin,
+        initials,
+        generation,
+    )
     session.add(matter)
     await session.flush()
 

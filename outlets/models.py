@@ -2,14 +2,16 @@
 
 import uuid
 from datetime import date, datetime
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
-from kit.db import Dated, Instant, Stamped
+from kit.db import Dated, Instant, Stamped, one_of
 from kit.ids import uuid7
+from schemas.guides import ServiceClass
+from schemas.outlets import OutletKind, OutletStatus
 
 
 class Bank(Stamped, Dated, table=True):
@@ -45,10 +47,10 @@ class Outlet(Stamped, Dated, table=True):
 
     __tablename__ = "outlet"
     __table_args__ = (
-        sa.CheckConstraint("kind IN ('bank_branch', 'convenience_point', 'self_service', 'agency_hall', 'grassroots')", name="kind"),
-        sa.CheckConstraint("service_class IN ('basic', 'premium')", name="class"),
-        sa.CheckConstraint("status IN ('applied', 'site_acceptance', 'active', 'rectifying', 'suspended', 'exited')", name="status"),
-    )  # fmt: skip
+        one_of("kind", get_args(OutletKind)),
+        one_of("service_class", ServiceClass, "class"),
+        one_of("status", get_args(OutletStatus)),
+    )
 
     number: str = Field(primary_key=True, max_length=12)
     name: str = Field(max_length=100)
@@ -76,14 +78,14 @@ class Terminal(Stamped, Dated, table=True):
     """A device at an outlet, known by its public key."""
 
     __tablename__ = "terminal"
-    __table_args__ = (sa.CheckConstraint("status IN ('active', 'suspended')", name="status"),)
+    __table_args__ = (one_of("status", ("active", "suspended")),)
 
     id: uuid.UUID = Field(default_factory=uuid7, primary_key=True)
     outlet: str = Field(foreign_key="outlet.number", max_length=12, index=True)
     name: str = Field(max_length=60)
     status: str = Field(default="active", max_length=12)
     public_jwk: dict[str, Any] = Field(sa_type=JSONB)
-    last_seen_at: datetime | None = Field(default=None, sa_type=Instant)  # type: ignore[call-overload]
+    last_seen_at: datetime | None = Field(default=None, sa_type=Instant)
     version: int = 1
 
 
@@ -91,7 +93,7 @@ class Teller(Stamped, Dated, table=True):
     """A bank's person at one outlet (综合柜员). The name stays with the bank."""
 
     __tablename__ = "teller"
-    __table_args__ = (sa.CheckConstraint("status IN ('active', 'left')", name="status"),)
+    __table_args__ = (one_of("status", ("active", "left")),)
 
     code: str = Field(primary_key=True, max_length=20)
     outlet: str = Field(foreign_key="outlet.number", max_length=12, index=True)

@@ -35,13 +35,15 @@ NOT_IN_AGREEMENT = Reason(
     "not-in-agreement", Words("服务协议未包含该事项", "the agreement does not name this matter")
 )
 WRONG_CLASS = Reason(
-    "service-class", Words("该事项不对本等级网点开放", "the matter is not open to this class of outlet")
+    "service-class",
+    Words("该事项不对本等级网点开放", "the matter is not open to this class of outlet"),
 )
 CONSULT_ONLY = Reason(
     "consult-only", Words("该事项在网点只提供咨询", "outlets only give advice on this matter")
 )
 NOT_QUALIFIED = Reason(
-    "teller-not-qualified", Words("柜员培训合格已过期或未取得", "the teller's qualification has run out")
+    "teller-not-qualified",
+    Words("柜员培训合格已过期或未取得", "the teller's qualification has run out"),
 )
 
 

@@ -1,8 +1,8 @@
 """The guide (办事指南): one immutable version of the standard procedure of a matter.
 
-Fields are those of GB/T 39046-2020 table 4 and of the exchange tables of the national platform; the
-eleven elements of 人社厅函〔2019〕113号 are the least that a guide must fill. `title` of each field is
-its name in Chinese.
+Fields are those of GB/T 39046-2020 table 4 and of the exchange tables of the national platform;
+the eleven elements of 人社厅函〔2019〕113号 are the least that a guide must fill. `title` of each
+field is its name in Chinese.
 """
 
 from datetime import date
@@ -147,12 +147,16 @@ class Step(Request):
 
     name: Text = Field(title="环节名称")
     basis: Basis = Field(
-        title="办理机构确定方式", description="The form field with this `x-routing` names the place."
+        title="办理机构确定方式",
+        description="The form field with this `x-routing` names the place.",
     )
     level: Level = Field(Level.COUNTY, title="办理机构层级")
     limit: int = Field(ge=0, le=365, title="办理时限", description="Working days.")
     risk_class: int = Field(
-        ge=1, le=3, title="风险等级", description="1 one person, 2 a second person, 3 an approver too."
+        ge=1,
+        le=3,
+        title="风险等级",
+        description="1 one person, 2 a second person, 3 an approver too.",
     )
 
 
@@ -217,9 +221,9 @@ class Guide(Request):
     handling_item_name: Text = Field(title="业务办理项名称")
     local_base_code: str = Field("", max_length=31, title="地方目录编码")
     local_implementation_code: str = Field("", max_length=31, title="地方实施编码")
-    matter_type: Literal[
-        "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "20"
-    ] = Field(title="事项类型")
+    matter_type: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "20"] = Field(
+        title="事项类型"
+    )
     category: Code = Field(title="业务分类")
     insurance_kinds: list[Literal["110", "120", "170", "210", "410"]] = Field(
         default_factory=list, title="险种类型"
@@ -296,7 +300,8 @@ class Guide(Request):
     # How the service works with it
     steps: list[Step] = Field(min_length=1, title="办理步骤")
     form_schema: dict[str, Any] = Field(
-        title="申请表", description="JSON Schema 2020-12 with at least one valid form in `examples`."
+        title="申请表",
+        description="JSON Schema 2020-12 with at least one valid form in `examples`.",
     )
     outlet: OutletPart = Field(title="网点办理")
     tolerant_acceptance: bool = Field(False, title="是否支持容缺受理")

@@ -9,7 +9,9 @@ from schemas.codes import BaseCode, DivisionCode
 from schemas.guides import ServiceClass
 
 OutletNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-OutletKind = Literal["bank_branch", "convenience_point", "self_service", "agency_hall", "grassroots"]
+OutletKind = Literal[
+    "bank_branch", "convenience_point", "self_service", "agency_hall", "grassroots"
+]
 OutletStatus = Literal["applied", "site_acceptance", "active", "rectifying", "suspended", "exited"]
 Query = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 

@@ -7,7 +7,7 @@ class ProblemFault(Response):
     """One thing that is wrong with what was sent."""
 
     at: str
-    """JSON pointer into the body; `/query/…`, `/header/…` and `/path/…` for what is not of the body."""
+    """JSON pointer into the body; for the rest it begins `/query`, `/header` or `/path`."""
     rule: str
     message: str
 

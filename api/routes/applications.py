@@ -36,7 +36,9 @@ router = APIRouter(prefix="/v1/applications", tags=["applications"], route_class
 Reader = Annotated[Caller, may(May.APPLICATION_READ)]
 Key = Annotated[
     str,
-    Header(alias="Idempotency-Key", pattern=r"^[\x21-\x7e]{8,64}$", description="8-64 visible ASCII."),
+    Header(
+        alias="Idempotency-Key", pattern=r"^[\x21-\x7e]{8,64}$", description="8-64 visible ASCII."
+    ),
 ]
 
 

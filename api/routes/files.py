@@ -1,7 +1,7 @@
 """Scans: streamed in and out, sealed on the way."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from python_multipart.exceptions import MultipartParseError
@@ -19,6 +19,7 @@ from files import service
 from files.errors import FileEmpty, FileNotFound, UploadMalformed
 from files.models import StoredFile
 from files.proof import proves
+from kit.crypto import KeyRing
 from schemas.tokens import FileView
 
 LARGEST = service.LARGEST + 64 * 1024
@@ -91,7 +92,7 @@ class _Parts:
         self._field = self._value = b""
         self._wanted = False
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> Any:
         """What the parser calls."""
         return {
             "on_part_begin": self._begin, "on_header_field": self._on_field,
@@ -150,7 +151,7 @@ async def download_file(
 
 
 async def _may_read(
-    session: Session, caller: Caller, keys: service.KeyRing, row: StoredFile, number: str | None
+    session: Session, caller: Caller, keys: KeyRing, row: StoredFile, number: str | None
 ) -> bool:
     if caller.outlet is not None and proves(keys, row.id, caller.outlet):
         return True

@@ -7,7 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Gauge,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 
@@ -18,7 +24,9 @@ from kit.db import DatabaseAway
 from kit.errors import REGISTRY as PROBLEMS
 
 router = APIRouter(tags=["service"])
-AGE = Gauge("syt_generations_age_seconds", "Since memory was last compared.", multiprocess_mode="max")
+AGE = Gauge(
+    "syt_generations_age_seconds", "Since memory was last compared.", multiprocess_mode="max"
+)
 WAITING = Gauge("syt_submissions_waiting", "Submissions without a lane.", multiprocess_mode="sum")
 
 

@@ -55,5 +55,5 @@ async def claim_tasks(
 @router.post("/{number}/release", response_model=ApplicationView)
 async def release_task(row: Locked, caller: Claimer, held: Held, session: Session) -> Response:
     """Give a claimed application back."""
-    released = await service.release(session, caller, row)
+    released = await service.release(session, held.desk, caller, row)
     return json(views.view(released, caller, held.desk, now()))

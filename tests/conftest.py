@@ -1,0 +1,165 @@
+"""A real PostgreSQL for all tests: one server, and a database for each process from one template."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.app import create_app
+from api.state import State, running
+from cli.demo import load_reference
+from cli.load import load_registry
+from cli.sample import agreements, banks
+from kit.clock import today
+from kit.db import Sessions, make_engine, make_sessions, transaction
+from kit.embedded import OWNER, SERVICE, Cluster
+from kit.settings import Settings
+from migrations.runner import migrate
+from tests.make import Make
+
+SPEED = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\nmax_connections = 200\n"
+"""Tests prove behaviour, not the disk; what proves the disk starts a server of its own."""
+
+TEMPLATE = "syt"
+CHANGING = (
+    "application", "event", "event_text", "event_sequence", "stored_file", "access_record",
+    "used_assertion",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the tests' server is."""
+
+    cluster: Cluster
+
+    def url(self, role: str, database: str) -> str:
+        return self.cluster.url(role, database)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server once, in the process that hands out the work."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    home = Path(tempfile.mkdtemp(prefix="syt-tests-"))
+    home.chmod(0o755)
+    cluster = Cluster.at(home / "pg")
+    cluster.start(SPEED)
+    config.stash[HOME], config.stash[CLUSTER] = home, cluster
+    asyncio.run(_fill(cluster))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    cluster = config.stash.get(CLUSTER, None)
+    if cluster is not None:
+        cluster.stop()
+        shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+def pytest_configure_node(node: object) -> None:
+    """Tell a worker process where the server is."""
+    node.workerinput["home"] = str(node.config.stash[HOME])  # type: ignore[attr-defined]
+
+
+HOME = pytest.StashKey[Path]()
+CLUSTER = pytest.StashKey[Cluster]()
+
+
+async def _fill(cluster: Cluster) -> None:
+    await migrate(cluster.url(OWNER), cluster.url(SERVICE))
+    engine = make_engine(cluster.url(SERVICE))
+    sessions = make_sessions(engine)
+    await load_reference(sessions)
+    await load_registry(sessions, {"banks": banks(), "agreements": agreements(today())})
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Server:
+    given = getattr(request.config, "workerinput", None)
+    home = Path(given["home"]) if given else request.config.stash[HOME]
+    return Server(Cluster.at(home / "pg"))
+
+
+@pytest.fixture(scope="session")
+def database(server: Server) -> str:
+    """A database of this process's own."""
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    server.cluster.psql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER}")
+    return name
+
+
+@pytest.fixture(scope="session")
+def settings(server: Server, database: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
+        home=tmp_path_factory.mktemp("home"),
+        database_url=server.url(SERVICE, database),
+        owner_url=server.url(OWNER, database),
+        public_url="http://outlet.test",
+        local_issuer=True,
+        log="error",
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+    async with running(app.state.syt):
+        yield app
+
+
+@pytest.fixture(scope="session")
+def state(app: FastAPI) -> State:
+    held: State = app.state.syt
+    return held
+
+
+@pytest.fixture
+def sessions(state: State) -> Sessions:
+    return state.sessions
+
+
+@pytest.fixture
+async def session(state: State) -> AsyncIterator[AsyncSession]:
+    async with transaction(state.sessions) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+async def owner(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = make_engine(settings.owner_url or "", pool_size=2)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def clean(owner: AsyncEngine) -> AsyncIterator[None]:
+    """Empty what applications fill, after the test: rows are committed, as in production."""
+    yield
+    async with owner.begin() as connection:
+        await connection.execute(sa.text(f"TRUNCATE {', '.join(CHANGING)}"))
+        await connection.execute(
+            sa.text("UPDATE event_sequencer SET seq = 0, done_id = 0, window_from = window_to")
+        )
+
+
+@pytest.fixture
+async def http(app: FastAPI, clean: None) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://outlet.test") as client:
+        yield client
+
+
+@pytest.fixture
+def make(state: State) -> Make:
+    return Make(state)

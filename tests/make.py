@@ -1,0 +1,171 @@
+"""Rows and tokens for tests. A test names what it is about, and the rest is filled in."""
+
+import itertools
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from access import service as access
+from access.policy import Role
+from api.state import State
+from cli.load import load_registry, put_rows
+from cli.sample import agreement_number
+from kit.db import transaction
+from kit.ids import uuid7
+from outlets.memory import KIND
+from outlets.models import Outlet, Teller, Terminal
+
+DATA = Path(__file__).parent.parent / "data" / "matters"
+PENSION = "332014901003"
+RECORD = "332014901008"
+"""Claim of a resident pension: D2, premium outlets, two persons. Record print: D3, one person."""
+
+IDS = ("339900189901010018", "339900189901010026", "339900188812310030")
+serial = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """An outlet with a terminal, its key and a teller."""
+
+    outlet: str
+    terminal: str
+    key: ECKey
+    teller: str
+
+
+class Make:
+    """Makes what a test is about, in the database and in memory."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    async def settle(self) -> None:
+        """Let this process see at once what has changed."""
+        await self.state.follower.look()
+
+    async def place(
+        self, *, county: str = "330106", service_class: str = "premium", status: str = "active",
+        agreement: str | None = agreement_number("SRCB"), qualified_until: date | None = date(2099, 1, 1),
+    ) -> Place:  # fmt: skip
+        """An outlet that may do what the guide lets it, unless the test says otherwise."""
+        n = next(serial)
+        number, terminal = f"{county}9{uuid.uuid4().int % 100_000:05}", uuid7()
+        key = ECKey.generate_key("P-256")
+        await load_registry(self.state.sessions, {
+            "outlets": [{
+                "number": number, "name": f"测试网点{n}(样例)", "bank": "SRCB", "agreement": agreement,
+                "kind": "bank_branch", "service_class": service_class, "status": status,
+                "division": f"{county}002", "address": f"样例路{n}号", "phone": "12333", "hours": "",
+                "windows": 1, "is_sample": True, "version": 1,
+            }],
+            "terminals": [{
+                "id": terminal, "outlet": number, "name": "终端", "status": "active",
+                "public_jwk": key.as_dict(private=False), "version": 1,
+            }],
+            "tellers": [{
+                "code": f"{number}-01", "outlet": number, "status": "active",
+                "qualified_until": qualified_until, "version": 1,
+            }],
+        })  # fmt: skip
+        await self.settle()
+        return Place(number, str(terminal), key, f"{number}-01")
+
+    async def change(self, table: type[Outlet | Terminal | Teller], **row: Any) -> None:
+        """Change a row of the registry, by its key; what is not named stays."""
+        key = next(c.name for c in table.__table__.primary_key)  # type: ignore[union-attr]
+        wanted = uuid.UUID(row[key]) if table is Terminal else row[key]
+        async with transaction(self.state.sessions) as session:
+            known = (await session.get_one(table, wanted)).model_dump(
+                exclude={"generation", "created_at"}
+            )
+        await put_rows(self.state.sessions, KIND, table, [{**known, **row, key: wanted}])
+        await self.settle()
+
+    def teller(self, place: Place) -> dict[str, str]:
+        """Headers of the teller at the place's terminal."""
+        token = self.state.tokens.for_terminal(
+            place.terminal, place.outlet, place.teller, seconds=900
+        )
+        return {"Authorization": f"Bearer {token}"}
+
+    async def person(
+        self, role: Role, scope: str = "330106", subject: str | None = None
+    ) -> dict[str, str]:
+        """Headers of a person who holds a role within a scope."""
+        who = subject or f"{role}-{scope}-{next(serial)}"
+        async with transaction(self.state.sessions) as session:
+            await access.ensure_grant(session, who, role, scope, by="person:test")
+        await self.settle()
+        token = self.state.tokens.for_person(who, seconds=900)
+        return {"Authorization": f"Bearer {token}"}
+
+    def assertion(self, place: Place, **changed: Any) -> str:
+        """An assertion of the place's terminal; `changed` claims replace the right ones."""
+        claims = {
+            "iss": place.terminal, "sub": place.terminal, "aud": "http://outlet.test/v1/oauth/token",
+            "exp": int(time.time()) + 60, "jti": uuid.uuid4().hex, "teller": place.teller, **changed,
+        }  # fmt: skip
+        return jwt.encode({"alg": "ES256"}, claims, place.key)
+
+
+def body(matter: str = RECORD, **changed: Any) -> dict[str, Any]:
+    """A complete application for a matter: its guide's own example, every required material shown."""
+    guide = json.loads((DATA / f"{matter}.json").read_text())["guide"]
+    materials = [
+        {"code": m["code"], "exemption": m["exemptions"][0]}
+        for m in guide["materials"]
+        if m["necessity"] != "optional" and m["exemptions"]
+    ]
+    return {
+        "matter": matter,
+        "applicant": {
+            "kind": "person", "name": "测试甲", "id_type": "resident_id", "id_number": IDS[0],
+            "phone": "13900000001",
+        },
+        "form": guide["form_schema"]["examples"][0],
+        "materials": materials,
+        "accept": True,
+        "consent": True,
+        **changed,
+    }  # fmt: skip
+
+
+def key() -> str:
+    """A fresh idempotency key."""
+    return uuid.uuid4().hex
+
+
+async def submit(
+    http: httpx.AsyncClient,
+    who: dict[str, str],
+    wanted: dict[str, Any] | None = None,
+    *,
+    k: str | None = None,
+) -> httpx.Response:
+    """Hand in an application."""
+    headers = {**who, "Idempotency-Key": k or key()}
+    return await http.post("/v1/applications", json=wanted or body(), headers=headers)
+
+
+async def act(
+    http: httpx.AsyncClient,
+    who: dict[str, str],
+    application: dict[str, Any],
+    action: str,
+    **more: Any,
+) -> httpx.Response:
+    """Take an action on an application as it was last seen."""
+    return await http.post(
+        f"/v1/applications/{application['number']}/actions",
+        json={"action": action, **more},
+        headers={**who, "If-Match": f'"{application["version"]}"'},
+    )

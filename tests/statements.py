@@ -1,0 +1,37 @@
+"""Counting statements where the driver sends them: counts do not flicker as times do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from api.state import State
+
+SMALL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT kind, value", "SELECT generation.")
+"""Ends of transactions, and the poll of the generations, which is no call's own."""
+
+
+@asynccontextmanager
+async def statements(state: State) -> AsyncIterator[list[str]]:
+    """Collect what all connections of the pool send meanwhile."""
+    sent: list[str] = []
+
+    def note(record: Any) -> None:
+        text = " ".join(record.query.split())
+        if not text.startswith(SMALL):
+            sent.append(text[:120])
+
+    connections: list[asyncpg.Connection] = []
+    held = [await state.engine.connect() for _ in range(state.settings.pool_size)]
+    for connection in held:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        driver.add_query_logger(note)
+        connections.append(driver)
+    for connection in held:
+        await connection.close()
+    try:
+        yield sent
+    finally:
+        for driver in connections:
+            driver.remove_query_logger(note)
