@@ -63,7 +63,11 @@ def wait_ready(url: str, child: subprocess.Popen[bytes], log: Path) -> None:
             urllib.request.urlopen(url, timeout=2).close()
             return
         time.sleep(0.1)
-    raise BenchFailed(f"{url} is not ready:\n{log.read_text(errors='replace')[-2000:]}")
+    raise BenchFailed(f"{url} is not ready:\n{_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
 
 
 def free_port() -> int:
@@ -93,7 +97,10 @@ def service(home: Path, workers: int) -> Iterator[tuple[int, int]]:
     command = ["cli.main", "demo", "--port", str(port), "--workers", str(workers)]
     with running(command, log=log, home=home) as child:
         wait_ready(f"http://127.0.0.1:{port}/health/ready", child, log)
-        yield port, child.pid
+        try:
+            yield port, child.pid
+        except BenchFailed as failure:
+            raise BenchFailed(f"{failure}\n{_end_of(log)}") from None
 
 
 @contextlib.contextmanager

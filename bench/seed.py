@@ -140,6 +140,8 @@ def sample(port: int, token: str, serial: int) -> Sample:
             if error.code != 401 or time.monotonic() > deadline:
                 raise BenchFailed(f"the service answers {error.code}: {said}") from None
             time.sleep(0.2)
+        except urllib.error.URLError as error:
+            raise BenchFailed(f"the service is gone: {error.reason}") from None
         else:
             return Sample(guide, made, etag)
 
