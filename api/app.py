@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api import problems
-from api.body import LARGEST
 from api.edge import Edge
 from api.routes import (
     agencies,
@@ -49,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(
         title="社银通", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan,
-        responses=REFUSALS, max_body_size=LARGEST, description="Bank outlets handle social-security matters.",
+        responses=REFUSALS, description="Bank outlets handle social-security matters.",
     )  # fmt: skip
     app.state.syt = make_state(settings, settings.database_url or "")
     app.add_middleware(Edge)

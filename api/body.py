@@ -6,7 +6,7 @@ body. `ContractRoute` puts that right in one place, for every route.
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 import orjson
@@ -14,11 +14,12 @@ from fastapi import Request
 from fastapi.params import Security
 from fastapi.routing import APIRoute
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from access.callers import Caller
 from access.errors import Forbidden
 from access.policy import May
-from api.problems import JsonMalformed, JsonTooDeep, TextForbidden
+from api.problems import BodyTooLarge, JsonMalformed, JsonTooDeep, TextForbidden
 from kit.errors import DomainError
 
 DEPTH = 32
@@ -73,7 +74,35 @@ def _has_nul(value: Any) -> bool:
 
 
 class ContractRequest(Request):
-    """A request whose JSON is read by our limits; a fault waits until its turn comes."""
+    """A request whose body is read within our limits; a fault waits until its turn comes."""
+
+    def __init__(self, scope: Scope, receive: Receive, largest: int) -> None:
+        super().__init__(scope, receive)
+        self._largest = largest
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Give the body piece by piece.
+
+        Raises:
+            BodyTooLarge: as soon as it is known to be.
+        """
+        declared = self.headers.get("content-length", "")
+        if declared.isdigit() and int(declared[:18]) > self._largest:
+            raise BodyTooLarge()
+        size = 0
+        async for piece in super().stream():
+            size += len(piece)
+            if size > self._largest:
+                raise BodyTooLarge()
+            yield piece
+
+    async def body(self) -> bytes:
+        """Give the whole body; nothing where it is too large, and the fault in the state."""
+        try:
+            return await super().body()
+        except BodyTooLarge as fault:
+            self.state.body_fault = fault
+            return b""
 
     async def json(self) -> Any:
         """Give the parsed body; None where it is faulty, and the fault in the state."""
@@ -88,15 +117,19 @@ class ContractRequest(Request):
 class ContractRoute(APIRoute):
     """A route that keeps the contract's order of checks."""
 
+    largest = LARGEST
+    """Bytes that a body may have."""
+
     def __init__(self, path: str, endpoint: Handler, **options: Any) -> None:
         super().__init__(path, _guarded(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Let the route read bodies our way."""
         handle = super().get_route_handler()
+        largest = self.largest
 
         async def read_our_way(request: Request) -> Response:
-            return await handle(ContractRequest(request.scope, request.receive))
+            return await handle(ContractRequest(request.scope, request.receive, largest))
 
         return read_our_way
 

@@ -185,7 +185,9 @@ def _faults(errors: Iterable[Any]) -> Iterable[Fault]:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    found = {404: NoSuchPage, 405: NoSuchMethod, 413: BodyTooLarge}.get(error.status_code)
+    if isinstance(error.__cause__, DomainError):  # Raised while a form was read.
+        return problem(request, error.__cause__)
+    found = {404: NoSuchPage, 405: NoSuchMethod}.get(error.status_code)
     return problem(request, found() if found else JsonMalformed())
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import count, cycle
+from typing import cast
 
 import httptools
 import uvloop
@@ -28,6 +29,9 @@ PER_DAY = 999
 FIRST_BIRTH = date(1800, 1, 1)
 WARM = 0.3
 """Seconds of load before the clock starts."""
+
+LAST_TRIES = 80
+"""Tenths of a second that answers may take when the load is over."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def run_round(plan: Plan) -> Round:
 
 def summed_up(seconds: float, took: Sequence[float], errors: dict[str, int]) -> Round:
     """Make the figures of a round from the milliseconds of its right answers."""
+    if not took:
+        errors = errors | {"no right answer": 1}
     ordered = sorted(took) or [math.nan]
     p50, p99 = (ordered[int((len(ordered) - 1) * part)] for part in (0.5, 0.99))
     return Round(len(took) / seconds, p50, p99, errors)
@@ -107,6 +113,7 @@ class Tally:
         self.errors: Counter[str] = Counter()
         self.counting = False
         self.over = False
+        self.open = plan.connections
 
     def note(self, status: int, began: float) -> None:
         """Count an answer: errors always, right ones while the clock runs."""
@@ -125,8 +132,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._parser = httptools.HttpResponseParser(self)
         self._send()
 
@@ -148,6 +154,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count a connection that the other end closed."""
+        self._tally.open -= 1
         if not self._tally.over:
             self._tally.errors["lost"] += 1
 
@@ -162,8 +169,12 @@ async def load(plan: Plan) -> Round:
     await asyncio.sleep(plan.seconds)
     tally.counting, took = False, time.perf_counter() - began
     tally.over = True
-    await asyncio.sleep(0.2)  # What is under way ends on its own.
-    return summed_up(took, tally.took, dict(tally.errors))
+    for _ in range(LAST_TRIES):  # What is under way ends on its own.
+        await asyncio.sleep(0.1)
+        if not tally.open:
+            break
+    tally.errors["unanswered"] += tally.open
+    return summed_up(took, tally.took, dict(+tally.errors))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ bytes, or 304; L1 reads a submission with the service's own model, and answers r
 """
 
 import gc
+import socket
 import sys
 
 import uvicorn
@@ -37,16 +38,20 @@ def make(guide: bytes, made: bytes) -> FastAPI:
 
 
 def main(descriptor: int, guide: int, made: int) -> None:
-    """Serve until told to stop, with the options of `api/__main__.py`."""
+    """Serve until told to stop, with the options of `api/__main__.py`.
+
+    The socket is handed over as what it is: uvicorn takes an `fd` for a Unix socket, and then nobody sets
+    TCP_NODELAY, so that every answer in two writes waits 40 ms for the client's delayed ACK.
+    """
     leave_with_parent()
     app = make(b" " * guide, b" " * made)
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(
-        app, fd=descriptor, log_config=None, access_log=False, server_header=False,
+        app, log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=1, backlog=1024, lifespan="on",
     )  # fmt: skip
-    uvicorn.Server(config).run()
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":
