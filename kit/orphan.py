@@ -5,6 +5,7 @@ kernel closes it also for a parent that was killed, at once, which a look at the
 late and too unsure for: that number may have gone before the first look.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -45,10 +46,8 @@ class Child:
 
     def begin(self) -> None:
         """Let it go on."""
-        try:
+        with contextlib.suppress(BrokenPipeError):  # It has ended already; `ended` tells.
             os.write(self._line, b"!")
-        except BrokenPipeError:  # It has ended already; `ended` tells.
-            pass
 
     def ended(self) -> int | None:
         """Give the status with which it ended, or nothing while it runs."""

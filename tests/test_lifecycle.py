@@ -1,0 +1,219 @@
+"""The life of an application: the whole table, who may take which edge, and its picture."""
+
+from collections import Counter
+from pathlib import Path
+
+from access.policy import GRANTS, May
+from applications import lifecycle
+from applications.lifecycle import ENDED, LATER, MOVES, START, Move, Timer
+from schemas.applications import Action, State
+
+PICTURE = Path(__file__).parent.parent / "docs" / "application-life.md"
+
+SHORT = {
+    "RE": State.RECEIVED,
+    "CO": State.CORRECTION,
+    "AC": State.ACCEPTED,
+    "IR": State.IN_REVIEW,
+    "SR": State.IN_SECOND_REVIEW,
+    "AP": State.IN_APPROVAL,
+    "SU": State.SUSPENDED,
+    "CM": State.COMPLETED,
+    "DE": State.DELIVERED,
+    "AR": State.ARCHIVED,
+    "RF": State.REFUSED,
+    "RT": State.RETURNED,
+    "WI": State.WITHDRAWN,
+    "VO": State.VOIDED,
+}
+NAMES = {state: short for short, state in SHORT.items()}
+
+TABLE = """
+                   RE   CO   AC   IR   SR   AP   SU   CM   DE   AR   RF   RT   WI   VO
+accept             AC   -    -    -    -    -    -    -    -    -    -    -    -    -
+accept_tolerant    AC   -    -    -    -    -    -    -    -    -    -    -    -    -
+accept_commitment  AC   -    -    -    -    -    -    -    -    -    -    -    -    -
+ask_correction     CO   -    -    -    -    -    -    -    -    -    -    -    -    -
+supply             -    RE   -    -    -    -    -    -    -    -    -    -    -    -
+propose_refusal    RE   -    -    -    -    -    -    -    -    -    -    -    -    -
+refuse             RF   -    -    -    -    -    -    -    -    -    -    -    -    -
+take               -    -    IR   -    -    -    -    -    -    -    -    -    -    -
+propose_suspension -    -    -    IR   -    -    -    -    -    -    -    -    -    -
+suspend            -    -    -    SU   -    -    -    -    -    -    -    -    -    -
+resume             -    -    -    -    -    -    IR   -    -    -    -    -    -    -
+pass               -    -    -    SR23 AP3  -    -    -    -    -    -    -    -    -
+send_back          -    -    -    -    IR   IR   -    -    -    -    -    -    -    -
+grant              -    -    -    CM1  CM2  CM   -    -    -    -    -    -    -    -
+deny               -    -    -    CM1  CM2  CM   -    -    -    -    -    -    -    -
+extend             -    -    AC   IR   SR   AP   -    -    -    -    -    -    -    -
+transfer           -    -    AC   AC   -    -    -    -    -    -    -    -    -    -
+withdraw           WI   WI   WI   WI   WI   WI   WI   -    -    -    -    -    -    -
+void               VO   -    VO   -    -    -    -    -    -    -    -    -    -    -
+deliver            -    -    -    -    -    -    -    DE   -    -    -    -    -    -
+deem_accepted      AC   -    -    -    -    -    -    -    -    -    -    -    -    -
+return_unsupplied  -    RT   -    -    -    -    -    -    -    -    -    -    -    -
+archive            -    -    -    -    -    -    -    -    AR   -    -    -    -    -
+"""
+"""Where each action (the last three: what happens by itself) leads from each state. Digits are the
+risk classes for which the edge is there; none: all."""
+
+HANDS = """
+accept              application:accept            ACP
+accept_tolerant     application:accept            ACP TOL
+accept_commitment   application:accept            ACP COM
+ask_correction      application:accept            SGZ
+supply              application:supply            SUP
+propose_refusal     application:propose_refusal
+refuse              application:refuse            NGA
+take                application:review
+propose_suspension  application:review
+suspend             application:approve           SPE
+resume              application:review
+pass                application:review
+pass                application:second_review
+send_back           application:second_review
+send_back           application:approve
+grant               application:review            STL
+grant               application:second_review     STL
+grant               application:approve           STL
+deny                application:review            NST
+deny                application:second_review     NST
+deny                application:approve           NST
+extend              application:approve           EXT
+transfer            application:review
+withdraw            application:withdraw
+void                application:void
+deliver             application:deliver           RCH
+deem_accepted       -                             ACP
+return_unsupplied   -
+archive             -
+"""
+"""The permission that each edge asks for, and the papers that it makes (domain 9A.1)."""
+
+
+def cell(state: State, by: Action | Timer) -> str:
+    """What the code says of one state and action."""
+    found = [move for move in MOVES if move.source == state and move.by == by]
+    return "+".join(NAMES[move.target] + classes(move) for move in found) or "-"
+
+
+def classes(move: Move) -> str:
+    return "" if move.risk_classes == (1, 2, 3) else "".join(map(str, move.risk_classes))
+
+
+def table() -> str:
+    rows = [("", *NAMES.values())]
+    rows += [(by, *(cell(state, by) for state in NAMES)) for by in (*Action, *Timer)]
+    lines = [f"{by:19}" + "".join(f"{value:5}" for value in values) for by, *values in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def test_the_table_is_as_it_was_agreed() -> None:
+    assert set(NAMES) == set(State)
+    assert table() == TABLE.strip("\n")
+
+
+def test_each_edge_asks_for_its_permission_and_makes_its_papers() -> None:
+    order: list[Action | Timer] = [*Action, *Timer]
+    rank = {May.APPLICATION_REVIEW: 0, May.APPLICATION_SECOND_REVIEW: 1}
+    edges = {(m.by, m.may, m.documents) for m in MOVES}
+    lines = [
+        f"{by:20}{may or '-':30}{' '.join(papers)}".rstrip()
+        for by, may, papers in sorted(
+            edges, key=lambda e: (order.index(e[0]), 2 if e[1] is None else rank.get(e[1], 2))
+        )
+    ]
+    assert "\n".join(lines) == HANDS.strip()
+
+
+def test_an_action_leads_to_one_place_for_each_risk_class() -> None:
+    edges = Counter((m.source, m.by, risk) for m in MOVES for risk in m.risk_classes)
+    assert set(edges.values()) == {1}
+
+
+def test_every_state_is_reached() -> None:
+    reached = set(START)
+    while more := {m.target for m in MOVES if m.source in reached} - reached:
+        reached |= more
+    assert reached == set(State)
+
+
+def test_every_risk_class_can_be_granted_and_only_by_its_last_person() -> None:
+    last = {
+        1: (State.IN_REVIEW, May.APPLICATION_REVIEW),
+        2: (State.IN_SECOND_REVIEW, May.APPLICATION_SECOND_REVIEW),
+        3: (State.IN_APPROVAL, May.APPLICATION_APPROVE),
+    }
+    for risk, expected in last.items():
+        reached = {State.ACCEPTED}
+        edges = [m for m in MOVES if risk in m.risk_classes]
+        while more := {m.target for m in edges if m.source in reached} - reached:
+            reached |= more
+        for decision in (Action.GRANT, Action.DENY):
+            found = {(m.source, m.may) for m in edges if m.by is decision and m.source in reached}
+            assert found == {expected}
+
+
+def test_what_has_ended_stays_ended() -> None:
+    assert {m.source for m in MOVES if m.source in ENDED} == {State.COMPLETED, State.DELIVERED}
+    assert {m.target for m in MOVES if m.source in ENDED} == {State.DELIVERED, State.ARCHIVED}
+
+
+def test_what_is_open_can_always_be_withdrawn() -> None:
+    open_states = set(State) - ENDED
+    assert {m.source for m in MOVES if m.by is Action.WITHDRAW} == open_states
+
+
+def test_nobody_waits_for_ever_for_the_applicant_or_the_outlet() -> None:
+    assert {(m.by, m.source, m.target, m.may) for m in MOVES if isinstance(m.by, Timer)} == {
+        (Timer.DEEM_ACCEPTED, State.RECEIVED, State.ACCEPTED, None),
+        (Timer.RETURN_UNSUPPLIED, State.CORRECTION, State.RETURNED, None),
+        (Timer.ARCHIVE, State.DELIVERED, State.ARCHIVED, None),
+    }
+
+
+def test_every_edge_of_a_person_is_granted_to_some_role() -> None:
+    granted = frozenset[May]().union(*GRANTS.values())
+    assert {m.may for m in MOVES if isinstance(m.by, Action)} <= granted
+
+
+def test_find_reads_the_table() -> None:
+    for state in State:
+        for action in Action:
+            for risk in (1, 2, 3):
+                found = lifecycle.find(state, action, risk)
+                shown = cell(state, action)
+                if found is None:
+                    assert shown == "-" or str(risk) not in shown[2:] != ""
+                else:
+                    assert shown == NAMES[found.target] + classes(found)
+                    assert risk in found.risk_classes
+
+
+def test_open_moves_are_those_of_a_person_that_are_built() -> None:
+    for state in State:
+        for risk in (1, 2, 3):
+            moves = lifecycle.open_moves(state, risk)
+            expected = {
+                a for a in Action if a not in LATER and lifecycle.find(state, a, risk) is not None
+            }
+            assert {m.by for m in moves} == expected
+            assert len(moves) == len(expected)
+
+
+def test_permissions_of_an_action_are_those_of_its_edges() -> None:
+    pairs = {tuple(line.split()[:2]) for line in HANDS.strip().splitlines()}
+    for action in Action:
+        assert lifecycle.PERMISSIONS[action] == {may for by, may in pairs if by == action}
+
+
+def test_the_picture_is_of_this_table() -> None:
+    heading, _, rest = PICTURE.read_text(encoding="utf-8").partition("\n")
+    assert heading == "# The life of an application"
+    assert rest.strip() == f"```mermaid\n{lifecycle.mermaid()}\n```"
+
+
+def test_the_picture_shows_every_edge() -> None:
+    drawn = lifecycle.mermaid().splitlines()
+    assert drawn[0] == "stateDiagram-v2"
+    assert len(drawn) == 1 + len(START) + len(MOVES) == len(set(drawn))
