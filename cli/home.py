@@ -1,19 +1,38 @@
 """The folder of local state: whose it is, and which database serves it."""
 
+import asyncio
 import fcntl
+import hashlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.embedded import OWNER, SERVICE, Cluster
+from kit.embedded import DATABASE, OWNER, SERVICE, Cluster
 from kit.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+SERVING = "serve"
+"""What a start of the service is called in the lock, in contrast to a command that is soon done."""
+
+PATIENCE = 60.0
+"""Seconds that a command waits for a service that is just starting, or for another command."""
+
+SCHEMA = ("migrations/*.py", "migrations/versions/*.py", "*/models.py", "kit/*.py")
+"""What decides over tables and grants."""
+
+MARKED = "SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"
 
 
 class HomeTaken(Exception):
-    """Another start uses the folder now."""
+    """Another process uses the folder now."""
+
+
+class NotServed(Exception):
+    """No service runs on the folder."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +45,10 @@ class Database:
 
 
 @contextmanager
-def taken(home: Path) -> Iterator[None]:
+def taken(home: Path, what: str = SERVING) -> Iterator[bool]:
     """Hold the folder for this process; the lock goes with the process, however that ends.
+
+    Tells whether the last holder was killed.
 
     Raises:
         HomeTaken: another holds it.
@@ -37,15 +58,29 @@ def taken(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.seek(0)
-            who = file.read().strip() or "?"
             raise HomeTaken(
-                f"SYT_HOME {home} is in use by process {who}: stop it, or set another SYT_HOME"
+                f"SYT_HOME {home} is in use by process {_holder(home)[0]}:"
+                " stop it, or set another SYT_HOME"
             ) from None
+        file.seek(0)
+        killed = bool(file.read().strip())
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {what}")
         file.flush()
-        yield
+        try:
+            yield killed
+        finally:
+            file.truncate(0)
+
+
+def _holder(home: Path) -> tuple[str, str]:
+    """Read who holds the folder, and for what; a holder writes that just after it has the lock."""
+    for _ in range(50):
+        words = (home / "lock").read_text().split()
+        if len(words) == 2:
+            return words[0], words[1]
+        time.sleep(0.02)
+    return "?", "?"
 
 
 def cluster_of(home: Path) -> Cluster:
@@ -53,27 +88,111 @@ def cluster_of(home: Path) -> Cluster:
     return Cluster.at(home.resolve() / "pg")
 
 
-def database_of(settings: Settings, *, start: bool) -> Database:
-    """Find the database, and start the embedded one if `start` and it is that.
+def database_of(settings: Settings) -> Database:
+    """Find the database; nothing is started.
 
     Raises:
-        EmbeddedFailed: it can't be started.
+        EmbeddedFailed: it is to be the embedded one, which can't be on this machine.
     """
     if settings.database_url is not None:
         url = _asyncpg(settings.database_url)
         return Database(url, _asyncpg(settings.owner_url or url), None)
     cluster = cluster_of(settings.home)
-    if start:
-        cluster.start()
     return Database(cluster.url(SERVICE), cluster.url(OWNER), cluster)
+
+
+@contextmanager
+def database_for_command(settings: Settings) -> Iterator[Database]:
+    """Give a command the database: a running service's as it is, or one started for it alone.
+
+    Raises:
+        EmbeddedFailed, DatabaseUnfit: it can't be started.
+        HomeTaken: it did not become free.
+    """
+    database = database_of(settings)
+    deadline = time.monotonic() + PATIENCE
+    while database.cluster is not None:
+        try:
+            with taken(settings.home, "command"):
+                yield from _started(database, database.cluster)
+                return
+        except HomeTaken:
+            serving = _holder(settings.home)[1] == SERVING
+            if serving and is_served(database.cluster):
+                break
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+    yield database
+
+
+def served_database(settings: Settings) -> Database:
+    """Give the database of a service that runs elsewhere.
+
+    Raises:
+        NotServed: it is to be the embedded one, and that does not run.
+    """
+    database = database_of(settings)
+    if database.cluster is not None and not is_served(database.cluster):
+        raise NotServed(
+            f"no service runs on SYT_HOME {settings.home}: start one, or set SYT_DATABASE_URL"
+        )
+    return database
+
+
+def _started(database: Database, cluster: Cluster) -> Iterator[Database]:
+    try:
+        cluster.start()
+        bring_up_to_date(database)
+        yield database
+    finally:
+        cluster.stop()
+
+
+def is_served(cluster: Cluster) -> bool:
+    """Tell whether the cluster runs and is up to date."""
+    return cluster.running() and _mark(cluster) == _schema_digest()
+
+
+def bring_up_to_date(database: Database) -> None:
+    """Migrate; an embedded database says by a mark that this very code has done it.
+
+    To load all that migrating takes is half of a start's time.
+
+    Raises:
+        DatabaseUnfit: it can't be.
+    """
+    digest = _schema_digest()
+    cluster = database.cluster
+    if cluster is not None and _mark(cluster) == digest:
+        return
+    from migrations.runner import migrate  # noqa: PLC0415 -- seldom needed, and long to load
+
+    asyncio.run(migrate(database.owner_url, database.url))
+    if cluster is not None:
+        cluster.psql(
+            f"COMMENT ON TABLE alembic_version IS '{digest}'", role=OWNER, database=DATABASE
+        )
+
+
+def _mark(cluster: Cluster) -> str:
+    return cluster.psql(MARKED, role=OWNER, database=DATABASE)
+
+
+def _schema_digest() -> str:
+    files = sorted(found for pattern in SCHEMA for found in ROOT.glob(pattern))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _asyncpg(url: str) -> str:
     """Let people write the URL that they write everywhere."""
     for plain in ("postgresql://", "postgres://"):
         if url.startswith(plain):
-            return "postgresql+asyncpg://" + url.removeprefix(plain)
-    return url
+            url = "postgresql+asyncpg://" + url.removeprefix(plain)
+    return url.replace("sslmode=", "ssl=")
 
 
 def say(text: str) -> None:

@@ -1,47 +1,92 @@
-"""The command `syt`."""
+"""The command `syt`.
+
+What a command needs is imported in it: nobody is to wait for what another command needs.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import ValidationError
 
-from access import service as access
 from access.policy import Role
-from access.tokens import Tokens
-from cli import demo as demonstration
-from cli import load as loading
-from cli.home import Database, HomeTaken, database_of, say
-from cli.login import LoginFailed, sign_in
+from cli.home import (
+    Database,
+    HomeTaken,
+    NotServed,
+    bring_up_to_date,
+    database_for_command,
+    say,
+    served_database,
+)
 from cli.serve import StartFailed, Wanted
 from cli.serve import serve as run_service
-from kit.crypto import KeysUnusable, load_keys
-from kit.db import Sessions, make_engine, make_sessions, transaction
 from kit.embedded import EmbeddedFailed
 from kit.settings import Settings
-from migrations.runner import DatabaseUnfit, migrate
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="社银通: the service and its tools.")
+if TYPE_CHECKING:
+    from kit.db import Sessions
 
-EXPECTED = (
-    HomeTaken, EmbeddedFailed, DatabaseUnfit, StartFailed, KeysUnusable, loading.LoadFailed,
-    LoginFailed,
-)  # fmt: skip
+# ruff: noqa: PLC0415
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="社银通: the service and its tools.",
+)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
 Workers = Annotated[int, typer.Option(help="API processes.", min=1, max=64)]
 NoJobs = Annotated[bool, typer.Option("--no-jobs", help="Without the background process.")]
 
+LOADS = ("divisions", "calendar", "agencies", "matters", "outlets")
 
-def _run(work: Callable[[], None]) -> None:
+
+@contextmanager
+def _plainly() -> Iterator[None]:
     """Say in one line what is expected to go wrong, and exit with 1."""
     try:
-        work()
-    except EXPECTED as error:
-        say(f"syt: {error}")
+        yield
+    except Exception as error:
+        words = _in_words(error)
+        if words is None:
+            raise
+        say(f"syt: {words}")
         raise typer.Exit(1) from None
+
+
+def _in_words(error: Exception) -> str | None:
+    """Put an expected failure into words that hold no secret; nothing for one that is a fault of ours."""
+    import asyncpg
+    from sqlalchemy.exc import ArgumentError, DBAPIError
+
+    from cli.load import LoadFailed
+    from cli.login import LoginFailed
+    from kit.crypto import KeysUnusable
+    from migrations.runner import DatabaseUnfit
+
+    known = (
+        HomeTaken, NotServed, EmbeddedFailed, StartFailed, DatabaseUnfit, KeysUnusable, LoadFailed,
+        LoginFailed, OSError,
+    )  # fmt: skip
+    if isinstance(error, known):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"SYT_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        )
+    if isinstance(error, ArgumentError):
+        return "SYT_DATABASE_URL or SYT_OWNER_URL is no postgresql:// URL"
+    if isinstance(error, DBAPIError):
+        error = error.orig.__cause__ or error  # type: ignore[union-attr, assignment]
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | DBAPIError):
+        return f"the database says: {str(error).partition(chr(10))[0]}"
+    return None
 
 
 @app.command()
@@ -49,8 +94,9 @@ def serve(
     host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, no_jobs: NoJobs = False
 ) -> None:
     """Migrate if needed, and run the API and the background process."""
-    settings, wanted = Settings(), Wanted(host, port, workers, not no_jobs)
-    _run(lambda: run_service(settings, wanted, None, lambda: say(f"ready at {wanted.base_url}")))
+    wanted = Wanted(host, port, workers, not no_jobs)
+    with _plainly():
+        run_service(Settings(), wanted, None, lambda: say(f"ready at {wanted.base_url}"))
 
 
 @app.command()
@@ -58,73 +104,73 @@ def demo(
     host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, no_jobs: NoJobs = False
 ) -> None:
     """Serve a demonstration: all divisions, sample outlets, guides and people."""
-    settings = Settings().model_copy(update={"local_issuer": True})
     wanted = Wanted(host, port, workers, not no_jobs)
 
     async def prepare(settings: Settings, database: Database) -> None:
-        async def fill(sessions: Sessions) -> None:
+        from cli import demo as demonstration
+        from kit.crypto import load_keys
+
+        async def fill(sessions: "Sessions") -> None:
             who = await demonstration.load_demo(sessions, settings.home)
             demonstration.write_card(settings.home, load_keys(settings), wanted.base_url, who)
 
         await _with_sessions(database.url, fill)
 
     def greet() -> None:
-        say("local issuer is ON: people's tokens of our own making are believed. Never in production.")
+        from cli import demo as demonstration
+
+        say(
+            "local issuer is ON: people's tokens of our own making are believed. Never in production."
+        )
         say(demonstration.first_application(settings.home, wanted.base_url))
         say(f"ready at {wanted.base_url}")
 
-    _run(lambda: run_service(settings, wanted, prepare, greet))
+    with _plainly():
+        settings = Settings().model_copy(update={"local_issuer": True})
+        run_service(settings, wanted, prepare, greet)
 
 
 @app.command()
 def worker() -> None:
-    """Run the background process alone; `SYT_DATABASE_URL` names the database."""
-    from worker.__main__ import work  # noqa: PLC0415 -- nothing else here needs it
+    """Run the background process alone, beside a service that runs."""
+    from kit.logs import configure
+    from worker.__main__ import work
 
-    settings = Settings()
-    _run(lambda: asyncio.run(work(_settled(settings))))
+    with _plainly():
+        settings = Settings()
+        configure(settings.log)
+        database = served_database(settings)
+        asyncio.run(work(settings.model_copy(update={"database_url": database.url})))
 
 
-def _settled(settings: Settings) -> Settings:
-    """Name the database in the settings, also where it is the embedded one that `serve` runs."""
-    return settings.model_copy(update={"database_url": database_of(settings, start=False).url})
-
-
-@app.command(name="migrate")
-def migrate_() -> None:
+@app.command()
+def migrate() -> None:
     """Bring the database up to date."""
-    settings = Settings()
-
-    def work() -> None:
-        database = database_of(settings, start=True)
-        asyncio.run(migrate(database.owner_url, database.url))
+    with _plainly(), database_for_command(Settings()) as database:
+        bring_up_to_date(database)
         say("up to date")
-
-    _run(work)
-
-
-LOADERS: dict[str, Callable[[Sessions, Path], Awaitable[int]]] = {
-    "divisions": loading.load_divisions,
-    "calendar": loading.load_calendar,
-    "agencies": loading.load_agencies,
-    "matters": loading.load_matters,
-    "outlets": loading.load_outlets,
-}
 
 
 @app.command()
 def load(
-    what: Annotated[str, typer.Argument(help=" | ".join(LOADERS))],
-    file: Annotated[Path, typer.Argument(exists=True, readable=True)],
+    what: Annotated[str, typer.Argument(help=" | ".join(LOADS))],
+    file: Annotated[Path, typer.Argument(help="CSV; for matters JSON, or a folder of such.")],
 ) -> None:
     """Load reference data; loading twice changes nothing."""
-    if what not in LOADERS:
-        raise typer.BadParameter(f"one of {', '.join(LOADERS)}")
+    from cli import load as loading
 
-    async def fill(sessions: Sessions) -> None:
-        say(f"{what}: {await LOADERS[what](sessions, file)} changed")
+    if what not in LOADS:
+        raise typer.BadParameter(f"one of {', '.join(LOADS)}")
 
-    _run(lambda: _in_database(Settings(), fill))
+    async def fill(sessions: "Sessions") -> None:
+        try:
+            changed = await getattr(loading, f"load_{what}")(sessions, file)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise loading.LoadFailed(f"{file}: not what is expected: {error!r}") from error
+        say(f"{what}: {changed} changed")
+
+    with _plainly(), database_for_command(Settings()) as database:
+        asyncio.run(_with_sessions(database.url, fill))
 
 
 @app.command()
@@ -135,45 +181,39 @@ def token(
     hours: Annotated[int, typer.Option(min=1, max=24 * 30)] = 8,
 ) -> None:
     """Print a person's token of the local issuer; makes the grant if it is missing."""
-    settings = Settings()
+    from access import service as access
+    from access.tokens import Tokens
+    from kit.crypto import load_keys
+    from kit.db import transaction
+
     if role is Role.TELLER:
         raise typer.BadParameter("tellers come with their terminal's assertion")
     who = subject or f"local-{role}-{scope}"
 
-    async def grant(sessions: Sessions) -> None:
+    async def grant(sessions: "Sessions") -> None:
         async with transaction(sessions) as session:
             await access.ensure_grant(session, who, role, scope, by="person:syt-token")
 
-    def work() -> None:
-        _in_database(settings, grant)
+    with _plainly():
+        settings = Settings()
+        with database_for_command(settings) as database:
+            asyncio.run(_with_sessions(database.url, grant))
         made = Tokens(load_keys(settings), local_people=True)
         typer.echo(made.for_person(who, seconds=hours * 3600))
-
-    _run(work)
 
 
 @app.command(name="demo-login")
 def demo_login() -> None:
     """Print a token of the demonstration's teller, got as a terminal gets it: by an assertion."""
-    _run(lambda: typer.echo(sign_in(Settings().home)))
+    from cli.login import sign_in
+
+    with _plainly():
+        typer.echo(sign_in(Settings().home))
 
 
-def _in_database(settings: Settings, work: Callable[[Sessions], Awaitable[None]]) -> None:
-    """Do something in the database; an embedded one that does not run is started for it."""
-    cluster = None
-    database = database_of(settings, start=False)
-    if database.cluster is not None and not database.cluster.running():
-        cluster = database.cluster
-        cluster.start()
-        asyncio.run(migrate(database.owner_url, database.url))
-    try:
-        asyncio.run(_with_sessions(database.url, work))
-    finally:
-        if cluster is not None:
-            cluster.stop()
+async def _with_sessions(url: str, work: "Callable[[Sessions], Awaitable[None]]") -> None:
+    from kit.db import make_engine, make_sessions
 
-
-async def _with_sessions(url: str, work: Callable[[Sessions], Awaitable[None]]) -> None:
     engine = make_engine(url, pool_size=2)
     try:
         await work(make_sessions(engine))

@@ -6,29 +6,37 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
-from cli.home import Database, database_of, say, taken
-from kit.crypto import load_keys
+from cli.home import Database, bring_up_to_date, database_of, say, taken
+from kit.embedded import Cluster, EmbeddedFailed
+from kit.orphan import Child
 from kit.settings import Settings
-from migrations.runner import migrate
 
 STOP_SECONDS = 10
 READY_SECONDS = 60
-BIND_SECONDS = 5
+BIND_SECONDS = 10
+"""How long the children of a start that was killed may hold the port."""
 
-Prepare = Callable[[Settings, Database], Awaitable[None]]
+TICK = 0.1
+CONNECTIONS_BESIDE = 20
+"""Of the embedded database, beside those of the API: the background process, commands, people."""
+
+Prepare = Callable[[Settings, Database], Coroutine[Any, Any, None]]
+"""What is to be done in the database and under `home` before anybody is served."""
 
 
 class StartFailed(Exception):
     """The service can't start; the message says why."""
+
+
+class Stopped(Exception):
+    """It was told to stop before it was ready."""
 
 
 @dataclass(frozen=True)
@@ -41,120 +49,244 @@ class Wanted:
     jobs: bool
 
     @property
+    def reached_at(self) -> str:
+        """The address by which this machine reaches it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+
+    @property
     def base_url(self) -> str:
         """Where people on this machine reach it."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        host = self.reached_at
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+class Stop:
+    """Told by a signal, and looked at between two steps: no step of a start is broken off half-way.
+
+    Only what runs in an event loop is cancelled; its transactions are rolled back.
+    """
+
+    def __init__(self) -> None:
+        self.told = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen to the signals that mean "stop"; one that is ignored (`nohup`) stays so."""
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        before = {number: signal.getsignal(number) for number in numbers}
+        for number in numbers:
+            if before[number] is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        self.told = True
+        if self._loop is not None and self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def check(self) -> None:
+        """Go on only if nobody said "stop".
+
+        Raises:
+            Stopped: somebody did.
+        """
+        if self.told:
+            raise Stopped
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run to the end, or until told to stop.
+
+        Raises:
+            Stopped: told to stop.
+        """
+
+        async def cancellable() -> None:
+            self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+            try:
+                self.check()  # Told before there was a task to cancel.
+                await work
+            finally:
+                self._loop = self._task = None
+                work.close()
+
+        try:
+            asyncio.run(cancellable())
+        except asyncio.CancelledError:
+            self.check()
+            raise
 
 
 @dataclass
 class Supervisor:
-    """Keeps the child processes running until it is told to stop."""
+    """Keeps processes running until it is told to stop."""
 
-    commands: list[list[str]]
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     descriptor: int
-    children: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
-    stopping: bool = False
+    stop: Stop
+    commands: list[Sequence[str]] = field(default_factory=list)
+    children: list[Child] = field(default_factory=list)
 
-    def start(self, slot: int) -> None:
-        """Start one child."""
-        self.children[slot] = subprocess.Popen(  # noqa: S603
-            self.commands[slot], env=self.environment, pass_fds=[self.descriptor],
-            start_new_session=True,
-        )  # fmt: skip
+    def add(self, command: Sequence[str]) -> None:
+        """Start one more; it waits for `begin`."""
+        self.commands.append(command)
+        self.children.append(self._start(command))
 
-    def on_signal(self, number: int, _: FrameType | None) -> None:
-        """Note that it is time to stop."""
-        self.stopping = True
+    def begin(self) -> None:
+        """Let all of them begin."""
+        for child in self.children:
+            child.begin()
 
-    def watch(self) -> None:
-        """Start what has ended again, until told to stop."""
-        started = {slot: time.monotonic() for slot in self.children}
-        while not self.stopping:
-            time.sleep(0.2)
-            for slot, child in list(self.children.items()):
-                if child.poll() is not None and not self.stopping:
-                    say(f"process {child.pid} ended with {child.returncode}; starting another")
-                    time.sleep(max(0.0, 1 - (time.monotonic() - started[slot])))
-                    started[slot] = time.monotonic()
-                    self.start(slot)
+    def failed(self) -> int | None:
+        """Give the status of one that has ended."""
+        return next((s for c in self.children if (s := c.ended()) is not None), None)
 
-    def stop(self) -> None:
-        """Ask the children to finish, and end those that do not."""
-        for child in self.children.values():
-            with contextlib.suppress(ProcessLookupError):
-                child.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for child in self.children.values():
+    def watch(self, cluster: Cluster | None, start_cluster: Callable[[], None]) -> None:
+        """Start again what has ended, until told to stop."""
+        again = {slot: 0.0 for slot in range(len(self.children))}
+        while not self.stop.told:
+            time.sleep(TICK)
+            if cluster is not None and not cluster.running():
+                self._revive(start_cluster)
+            for slot, child in enumerate(self.children):
+                status = child.ended()
+                if status is not None and time.monotonic() > again[slot] and not self.stop.told:
+                    say(f"process {child.pid} ended with {status}; starting another")
+                    again[slot] = (
+                        time.monotonic() + 1
+                    )  # One that can't live is not started in a rush.
+                    self._replace(slot)
+
+    def _revive(self, start_cluster: Callable[[], None]) -> None:
+        """Start the database again; while it is away the API answers 503, and then goes on by itself.
+
+        What is left of one that was killed needs a moment to end.
+        """
+        say("the embedded database has ended; starting it again")
+        while not self.stop.told:
             try:
-                child.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+                start_cluster()
+            except EmbeddedFailed as error:
+                say(str(error))
+                time.sleep(1)
+            else:
+                say("the embedded database runs again")
+                return
+
+    def _replace(self, slot: int) -> None:
+        self.children[slot].reap(0)
+        self.children[slot] = self._start(self.commands[slot])
+        self.children[slot].begin()
+
+    def _start(self, command: Sequence[str]) -> Child:
+        return Child(command, self.environment, [self.descriptor])
+
+    def end(self) -> None:
+        """Ask the children to finish, and end those that do not."""
+        for child in self.children:
+            child.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in self.children:
+            child.reap(deadline - time.monotonic())
 
 
-def serve(settings: Settings, wanted: Wanted, prepare: Prepare | None, greet: Callable[[], None]) -> None:
+def serve(
+    settings: Settings, wanted: Wanted, prepare: Prepare | None, greet: Callable[[], None]
+) -> None:
     """Run the service until SIGTERM or Ctrl-C; give back after a clean stop.
 
     Raises:
-        HomeTaken, EmbeddedFailed, DatabaseUnfit, StartFailed: it can't start.
+        HomeTaken, EmbeddedFailed, DatabaseUnfit, KeysUnusable, StartFailed: it can't start.
     """
-    with taken(settings.home), _listening(wanted) as listener, _database(settings) as database:
-        load_keys(settings)
-        asyncio.run(migrate(database.owner_url, database.url))
-        if prepare is not None:
-            asyncio.run(prepare(settings, database))
-        supervisor = Supervisor(_commands(wanted, listener), _environment(settings, wanted, database), listener)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, supervisor.on_signal)
-        try:
-            for slot in range(len(supervisor.commands)):
-                supervisor.start(slot)
+    stop = Stop()
+    with (
+        stop.listening(), contextlib.suppress(Stopped), taken(settings.home) as killed,
+        _listening(wanted, killed) as listener,
+    ):  # fmt: skip
+        database = database_of(settings)
+        supervisor = Supervisor(_environment(settings, wanted, database), listener.fileno(), stop)
+
+        def start_cluster() -> None:
+            if database.cluster is not None:
+                connections = wanted.workers * settings.pool_size + CONNECTIONS_BESIDE
+                database.cluster.start(f"max_connections = {max(100, connections)}\n")
+
+        with _ended(supervisor, database):
+            stop.check()
+            # First: to load all that the API needs takes longer than everything else.
+            for _ in range(wanted.workers):
+                supervisor.add([sys.executable, "-m", "api", str(listener.fileno())])
+            start_cluster()
+            _prepare(settings, database, prepare, stop)
+            # Not before: of two starts that both allow it, both could bind until one listens.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            supervisor.begin()
             _wait_ready(wanted, supervisor)
-            if not supervisor.stopping:
-                greet()
-            supervisor.watch()
-        finally:
-            supervisor.stop()
+            if wanted.jobs:
+                supervisor.add([sys.executable, "-m", "worker"])
+                supervisor.begin()
+            greet()
+            supervisor.watch(database.cluster, start_cluster)
+
+
+def _prepare(settings: Settings, database: Database, prepare: Prepare | None, stop: Stop) -> None:
+    """Do what has to be done before anybody is served."""
+    from kit.crypto import load_keys  # noqa: PLC0415 -- takes long to load; the API loads meanwhile
+
+    load_keys(settings)
+    stop.check()
+    bring_up_to_date(database)
+    stop.check()
+    if prepare is not None:
+        stop.run(prepare(settings, database))
 
 
 @contextlib.contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
-    database = database_of(settings, start=True)
+def _ended(supervisor: Supervisor, database: Database) -> Iterator[None]:
+    """End the children and then the database, whatever happens."""
     try:
-        yield database
+        yield
     finally:
-        if database.cluster is not None:
-            database.cluster.stop()
+        try:
+            supervisor.end()
+        finally:
+            if database.cluster is not None:
+                database.cluster.stop()
 
 
 @contextlib.contextmanager
-def _listening(wanted: Wanted) -> Iterator[int]:
+def _listening(wanted: Wanted, killed: bool) -> Iterator[socket.socket]:
     """Bind before anything is started: a taken port is told at once, and nothing is left behind.
 
-    The children of a start that was killed may hold it for a moment still.
+    Only the children of a start that was killed are waited for.
     """
     family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
+    deadline = time.monotonic() + (BIND_SECONDS if killed else 0)
     with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        deadline = time.monotonic() + BIND_SECONDS
-        while True:
-            try:
-                listener.bind((wanted.host, wanted.port))
-                break
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise StartFailed(f"{wanted.host}:{wanted.port}: {error.strerror}") from error
-                time.sleep(0.2)
-        listener.set_inheritable(True)
-        yield listener.fileno()
+        while (problem := _bind(listener, wanted)) is not None:
+            if time.monotonic() >= deadline:
+                raise StartFailed(f"can't listen on {wanted.host}:{wanted.port}: {problem}")
+            time.sleep(TICK)
+        yield listener
 
 
-def _commands(wanted: Wanted, descriptor: int) -> list[list[str]]:
-    api = [sys.executable, "-m", "api", str(descriptor)]
-    jobs = [[sys.executable, "-m", "worker"]] if wanted.jobs else []
-    return [*([api] * wanted.workers), *jobs]
+def _bind(listener: socket.socket, wanted: Wanted) -> str | None:
+    """Bind, and tell what is in the way; connections that are just ending do not count."""
+    problem = None
+    for reuse in (0, 1):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+        try:
+            listener.bind((wanted.host, wanted.port))
+        except OSError as error:
+            problem = error.strerror or str(error)
+        else:
+            return None
+    return problem
 
 
 def _environment(settings: Settings, wanted: Wanted, database: Database) -> dict[str, str]:
@@ -176,14 +308,23 @@ def _environment(settings: Settings, wanted: Wanted, database: Database) -> dict
 
 def _wait_ready(wanted: Wanted, supervisor: Supervisor) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not supervisor.stopping:
-        try:
-            with urllib.request.urlopen(f"{wanted.base_url}/health/ready", timeout=2):  # noqa: S310
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-        for child in supervisor.children.values():
-            if child.poll() is not None:
-                raise StartFailed(f"a process ended with {child.returncode} before it was ready")
+    while not _is_ready(wanted):
+        supervisor.stop.check()
+        status = supervisor.failed()
+        if status is not None:
+            raise StartFailed(f"a process ended with {status} before it was ready")
         if time.monotonic() > deadline:
             raise StartFailed("the service was not ready in time")
+        time.sleep(0.02)
+    supervisor.stop.check()
+
+
+def _is_ready(wanted: Wanted) -> bool:
+    """Ask the API itself; an HTTP client would take longer to load than to answer."""
+    host = wanted.base_url.removeprefix("http://")
+    asked = f"GET /health/ready HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    address = (wanted.reached_at, wanted.port)
+    with contextlib.suppress(OSError), socket.create_connection(address, timeout=2) as connection:
+        connection.sendall(asked.encode())
+        return connection.recv(64).startswith(b"HTTP/1.1 200 ")
+    return False

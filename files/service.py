@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from obstore.store import LocalStore, ObjectStore, from_url
-from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from files.errors import FileEmpty, FileKindUnsupported, FileNotFound, FileTooLarge
@@ -94,18 +93,6 @@ async def store(
     )  # fmt: skip
     session.add(row)
     await session.flush()
-    return row
-
-
-async def find(session: AsyncSession, id_: str) -> StoredFile:
-    """Find a file.
-
-    Raises:
-        FileNotFound: there is none.
-    """
-    row = (await session.exec(select(StoredFile).where(StoredFile.id == id_))).one_or_none()
-    if row is None:
-        raise FileNotFound()
     return row
 
 

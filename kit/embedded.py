@@ -103,7 +103,6 @@ class Cluster:
         self._own(self.sockets)
         self._configure(extra)
         if not self.running():
-            self._write("server.log", "")  # What is quoted when it fails is of this start.
             self._forget()
             self._ctl("start", "-w", "-t", "60", "-l", "server.log")
         self._ensure_database()
@@ -191,12 +190,14 @@ class Cluster:
         beside.replace(self.data / name)
 
     def _forget(self) -> None:
-        """Drop the pid file of a server that is gone.
+        """Drop the pid file of a server that is gone, and lay its log aside.
 
-        PostgreSQL itself would believe it as long as any process has that number. Whether a part of the old
-        server still lives it sees by the shared memory too, which it finds by the folder.
+        PostgreSQL itself would believe the file as long as any process has that number. Whether a part of
+        the old server still lives it sees by the shared memory too, which it finds by the folder.
         """
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            (self.data / "server.log").replace(self.data / "server.log.1")
 
     def _ensure_database(self) -> None:
         """Make what is missing, in one call: each start of psql costs."""

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
@@ -12,6 +12,11 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 def _bytes(value: Any, **_: Any) -> bytes:
     return orjson.dumps(value, default=str)
+
+
+def _output() -> BinaryIO:
+    """Give the process's own standard output, also where something stands in for `sys.stdout`."""
+    return (sys.__stdout__ or sys.stdout).buffer
 
 
 def configure(level: str) -> None:
@@ -24,7 +29,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(serializer=_bytes),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(_output()),
         cache_logger_on_first_use=True,
     )
     handler = _Relay()

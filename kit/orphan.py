@@ -41,11 +41,14 @@ class Child:
             raise
         finally:
             os.close(theirs)
-        self._line = ours
+        self._line, self._begun = ours, False
         self.pid = self._process.pid
 
     def begin(self) -> None:
-        """Let it go on."""
+        """Let it go on; to say it twice does nothing."""
+        if self._begun:
+            return
+        self._begun = True
         with contextlib.suppress(BrokenPipeError):  # It has ended already; `ended` tells.
             os.write(self._line, b"!")
 
@@ -76,7 +79,7 @@ def leave_with_parent() -> None:
 
     def watch() -> None:
         if named is not None:
-            os.read(int(named), 1)
+            os.read(int(named), 1)  # Nothing more is ever written: this is the end.
         while named is None and os.getppid() == parent:
             time.sleep(PERIOD)
         os.kill(os.getpid(), signal.SIGTERM)

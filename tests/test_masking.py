@@ -35,12 +35,10 @@ def test_what_stays_to_be_seen(mask: Any, value: Any, shown: Any) -> None:
 
 
 @given(st.text("0123456789X", min_size=5, max_size=30))
-def test_short_numbers_are_hidden_whole_and_long_ones_but_for_their_ends(number: str) -> None:
-    assert masking.id_number(number).strip("*") in ("", number[:6] + "*" * 8 + number[-4:])
-    assert masking.phone(number).strip("*") in ("", number[:3] + "****" + number[-4:])
+def test_four_characters_at_least_are_hidden_of_any_number(number: str) -> None:
     for hidden in (masking.id_number(number), masking.phone(number), masking.anything(number)):
-        assert number not in hidden
-        assert sum(c != "*" for c in hidden) <= len(number) - 4 or "*" * len(hidden) == hidden
+        assert "*" in hidden
+        assert len(hidden.replace("*", "")) <= len(number) - 4
 
 
 def test_a_person_is_masked_field_by_field() -> None:

@@ -15,6 +15,7 @@ from api.body import ContractRoute
 from api.conditional import json
 from api.deps import NUMBER, Held, Session, may
 from applications import queries
+from files import queries as files
 from files import service
 from files.errors import FileEmpty, FileNotFound, UploadMalformed
 from files.models import StoredFile
@@ -144,7 +145,7 @@ async def download_file(
     ] = None,
 ) -> Response:
     """Read a scan: its own outlet, or who may see an application that has it among its materials."""
-    row = await service.find(session, file) if file.isascii() and file.isprintable() else None
+    row = await files.get(session, file) if file.isascii() and file.isprintable() else None
     if row is None or not await _may_read(session, caller, held.keys, row, application):
         raise FileNotFound()
     plain = await service.read(held.files, held.keys, row)

@@ -1,0 +1,49 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-slow lint types contracts check bench lock problems clean
+
+demo: $(VENV)/.run ## the service with a demonstration data set, on http://127.0.0.1:8000
+	$(BIN)/syt demo
+
+test: $(VENV)/.dev ## the whole suite on a real PostgreSQL, in parallel
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-slow: $(VENV)/.dev ## whole services started, killed and started again
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+bench: $(VENV)/.dev ## load beside reference lines; writes docs/performance.md
+	$(BIN)/python -m bench
+
+lock: $(VENV)/.dev ## make the locked requirements anew (needs uv)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --extra build pyproject.toml -o requirements.txt --quiet
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --extra dev --extra build -c requirements.txt pyproject.toml -o requirements-dev.txt --quiet
+
+problems: $(VENV)/.run ## make docs/problems.md anew
+	$(BIN)/python -m cli.problems > docs/problems.md
+
+clean:
+	rm -rf $(VENV) var
+
+$(VENV)/.run: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(PIP) --require-hashes -r requirements-dev.txt
+	touch $@

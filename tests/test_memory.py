@@ -1,0 +1,95 @@
+"""What processes hold in memory follows the database."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.state import State, running
+from kit.db import transaction
+from kit.generations import POLL, Follower
+from kit.settings import Settings
+from matters import service as matters
+from outlets.models import Terminal
+from tests import test_looking_up
+from tests.make import Make
+
+
+@pytest.fixture
+async def second(settings: Settings) -> FastAPI:
+    """Another process of the service: its own memory, the same database."""
+    return create_app(settings)
+
+
+async def test_a_change_reaches_every_process_by_itself(
+    app: FastAPI, second: FastAPI, make: Make, http: httpx.AsyncClient
+) -> None:
+    """Suspended through one process, refused by the other, without anyone telling it."""
+    place = await make.place()
+    who = make.teller(place)
+    async with running(second.state.syt):
+        transport = httpx.ASGITransport(app=second)
+        async with httpx.AsyncClient(transport=transport, base_url="http://outlet.test") as other:
+            assert (await other.get("/v1/matters", headers=who)).status_code == 200
+            await make.change(Terminal, id=place.terminal, status="suspended")
+            began = time.monotonic()
+            while (await other.get("/v1/matters", headers=who)).status_code == 200:
+                assert time.monotonic() - began < 10
+                await asyncio.sleep(0.05)
+            assert (await other.get("/v1/matters", headers=who)).json()[
+                "code"
+            ] == "terminal-suspended"
+
+
+async def test_a_published_guide_reaches_every_process(second: FastAPI, state: State) -> None:
+    code = "332014901997"
+    async with running(second.state.syt):
+        async with transaction(state.sessions) as session:
+            await matters.publish(session, test_looking_up.TestPublishing().wanted(1, code=code), by="person:a")
+        began = time.monotonic()
+        while code not in second.state.syt.desk.catalogue.matters:
+            assert time.monotonic() - began < 10
+            await asyncio.sleep(0.05)
+
+
+def test_period_keeps_the_promise() -> None:
+    """Within two seconds: a poll each second, and a second for reading what changed."""
+    assert POLL <= 1
+
+
+async def test_what_commits_late_is_read(state: State, make: Make) -> None:
+    """Two changes of a kind at once: the later number waits, so no number is passed over."""
+    one, two = await make.place(), await make.place()
+    first = asyncio.create_task(make.change(Terminal, id=one.terminal, status="suspended"))
+    second = asyncio.create_task(make.change(Terminal, id=two.terminal, status="suspended"))
+    await asyncio.gather(first, second)
+    await state.follower.look()
+    for place in (one, two):
+        found = state.desk.registry.terminal(place.terminal)
+        assert found is not None
+        assert found.status == "suspended"
+
+
+async def test_a_failed_look_is_not_forgotten(state: State) -> None:
+    """A memory that could not be read is read at the next look."""
+
+    class Breaks:
+        reads = 0
+
+        async def load(self, session: object, since: int) -> None:
+            self.reads += 1
+            if self.reads == 1:
+                raise OSError("line lost")
+
+    memory = Breaks()
+    follower = Follower(state.sessions, {"outlets": memory})
+    with pytest.raises(OSError, match="line lost"):
+        await follower.look()
+    assert not follower.fresh
+    await follower.look()
+    assert (memory.reads, follower.fresh) == (2, True)
+    await follower.look()
+    assert memory.reads == 2
