@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 
-from api.problems import Internal, problem
+from api.problems import REQUEST_ID, Internal, problem
 from kit.ids import secret
 from kit.logs import where
 
@@ -43,6 +43,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         request_id = _given(scope) or secret(16).encode()
+        scope[REQUEST_ID] = request_id.decode()
         began, status = time.perf_counter(), 0
         structlog.contextvars.bind_contextvars(request_id=request_id.decode())
 

@@ -3,20 +3,21 @@
 from collections.abc import Iterable
 from typing import Any
 
-import asyncpg
 import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from kit.db import DatabaseAway
+from kit.db import AWAY, BUSY, DatabaseAway
 from kit.errors import DomainError, Fault, Kind, Words
 
 log = structlog.get_logger()
+
+REQUEST_ID = "syt.request_id"
+"""Where the edge puts the id of a request."""
 
 STATUS = {
     Kind.MALFORMED: 400,
@@ -141,14 +142,6 @@ WRONG = Words("类型或格式不对", "has the wrong type or form")
 TAGS = frozenset({"person", "organization"})
 """Names that pydantic puts into a place where a body has none."""
 
-DATABASE_BUSY = (
-    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
-    asyncpg.QueryCanceledError, asyncpg.TooManyConnectionsError, asyncpg.LockNotAvailableError,
-    asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
-    asyncpg.IdleInTransactionSessionTimeoutError, asyncpg.DeadlockDetectedError,
-    PoolTimeout, ConnectionError, TimeoutError,
-)  # fmt: skip
-
 
 def install(app: FastAPI) -> None:
     """Answer every expected failure with a problem document."""
@@ -156,7 +149,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _misshapen)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DBAPIError, _database)
-    for error in DATABASE_BUSY:
+    for error in AWAY + BUSY:
         app.add_exception_handler(error, _database)
 
 
@@ -196,7 +189,7 @@ async def _database(request: Request, error: Exception) -> Response:
     cause = getattr(error, "orig", error)
     driver = getattr(cause, "__cause__", None) or cause
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    if lost or isinstance(driver, DATABASE_BUSY):
+    if lost or isinstance(driver, AWAY + BUSY):
         log.warning("database_away", error=type(driver).__name__)
         return problem(request, DatabaseAway())
     raise error
@@ -218,7 +211,7 @@ def problem(request: Request, error: DomainError) -> Response:
         "title": error.title.within(language),
         "status": status,
         "detail": error.detail.within(language),
-        "instance": request.url.path,
+        "instance": f"urn:request:{request.scope.get(REQUEST_ID, '-')}",
         **{name: _said(value, language) for name, value in error.facts.items()},
     }
     if error.faults:
@@ -229,9 +222,8 @@ def problem(request: Request, error: DomainError) -> Response:
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    log.info(
-        "refused", code=error.code, status=status, path=request.url.path, private=error.private
-    )
+    route = getattr(request.scope.get("route"), "path", "-")
+    log.info("refused", code=error.code, status=status, route=route, private=error.private)
     content = orjson.dumps(body)
     return Response(content, status, headers, media_type="application/problem+json")
 

@@ -52,33 +52,39 @@ class Need(NamedTuple):
 
     fields: tuple[str, ...] = ()
     reasons: str = ""
-    """Which list the coded reason is of; empty: none is taken."""
+    """Which list the coded reason is of; empty: it is in words."""
 
 
 NEEDS = {
     Action.REFUSE: Need(("reason", "text"), "BS"),
     Action.SEND_BACK: Need(("reason",), "TH"),
     Action.DENY: Need(("reason", "opinion"), "BY"),
-    Action.WITHDRAW: Need(("text",)),
-    Action.VOID: Need(("text",)),
+    Action.WITHDRAW: Need(("reason",)),
+    Action.VOID: Need(("reason",)),
     Action.DELIVER: Need(("way", "received_by")),
 }
 MISSING = Words("该操作需要此项", "this action needs it")
+NAME_IT = Words("须告知有权办理的机构", "name who is competent")
 NOT_TAKEN = Words("该操作不接受此理由代码", "this reason is not one for the action")
 
 
-def faults(wanted: ActionRequest) -> Iterator[Fault]:
+def coded(wanted: ActionRequest) -> bool:
+    """Tell whether the action's reason is a code, fit to stand in an event."""
+    return bool(NEEDS.get(wanted.action, Need()).reasons)
+
+
+def faults(wanted: ActionRequest, desk: Desk) -> Iterator[Fault]:
     """Find all that is missing or wrong in an action's body."""
     need = NEEDS.get(wanted.action, Need())
     for name in need.fields:
         if getattr(wanted, name) is None:
             yield Fault(f"/{name}", "required", MISSING)
-    if wanted.reason is not None and wanted.reason not in REASONS.get(need.reasons, ()):
+    if need.reasons and wanted.reason is not None and wanted.reason not in REASONS[need.reasons]:
         yield Fault("/reason", "enum", NOT_TAKEN)
     if wanted.reason == "BS01" and wanted.right_agency is None:
-        yield Fault(
-            "/right_agency", "required", Words("须告知有权办理的机构", "name who is competent")
-        )
+        yield Fault("/right_agency", "required", NAME_IT)
+    if wanted.right_agency is not None and wanted.right_agency not in desk.agencies.by_code:
+        yield Fault("/right_agency", "unknown", Words("没有该经办机构", "no such agency"))
 
 
 def hindrance(case: Case, move: Move) -> type[DomainError] | None:

@@ -1,11 +1,12 @@
 """What is wrong with an application that is handed in: everything, at once, in words."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from divisions.memory import DivisionsMemory
 from files.proof import proves
+from kit.clock import day_of
 from kit.crypto import KeyRing
 from kit.errors import Fault, Words
 from matters.compiled import CompiledGuide
@@ -30,28 +31,47 @@ ID_WORDS = {
 CREDIT_WORDS = Words("统一社会信用代码不正确，请核对", "the credit code is wrong")
 PHONE_WORDS = Words("手机号码格式不对", "not a mobile number")
 CONSENT_WORDS = Words("须先告知并取得申请人同意", "the applicant's consent is needed")
+OFFLINE, AHEAD = timedelta(days=366), timedelta(days=1)
+"""How far a device's time may lie behind ours, and before it."""
+
 CHINESE = frozenset({IdType.RESIDENT_ID, IdType.RESIDENCE_PERMIT})
 """Papers whose number follows GB 11643."""
 
 
 def content_faults(
-    wanted: ApplicationSubmit, guide: CompiledGuide, *, outlet: str, keys: KeyRing, day: date
+    wanted: ApplicationSubmit,
+    guide: CompiledGuide,
+    *,
+    outlet: str,
+    keys: KeyRing,
+    at: datetime,
+    latest: date,
 ) -> list[Fault]:
-    """Find all faults of content."""
+    """Find all faults of content; what is promised must come by `latest`."""
+    day = day_of(at)
     return [
         *_consent(wanted),
+        *_captured(wanted, at),
         *_applicant(wanted.applicant, guide, day),
         *_identity("/subject", wanted.subject, day),
         *_identity("/proxy", wanted.proxy, day),
         *_phone("/proxy", wanted.proxy),
         *guide.form_faults(wanted.form),
         *_materials(wanted.materials, guide, outlet=outlet, keys=keys),
+        *_promises(wanted.materials, guide, day, latest),
     ]
 
 
 def _consent(wanted: ApplicationSubmit) -> Iterator[Fault]:
     if not wanted.consent:
         yield Fault("/consent", "consent", CONSENT_WORDS)
+
+
+def _captured(wanted: ApplicationSubmit, at: datetime) -> Iterator[Fault]:
+    """Find a device time that no device can have had; a week offline is no fault, a year is."""
+    captured = wanted.captured_at
+    if captured is not None and not at - OFFLINE <= captured <= at + AHEAD:
+        yield Fault("/captured_at", "range", Words("设备时间不在合理范围", "no plausible time"))
 
 
 def _applicant(
@@ -130,10 +150,21 @@ def _way(
     if item.exemption is not None and item.exemption not in material.exemptions:
         words = Words("该材料不能以此方式免提交", "this exemption does not hold for it")
         yield Fault(f"{at}/exemption", "exemption", words)
-    if item.promised_by is not None and not _may_follow(material, guide):
-        yield Fault(
-            f"{at}/promised_by", "tolerance", Words("该材料不可容缺后补", "it may not follow later")
-        )
+
+
+def _promises(
+    handed: list[HandedIn], guide: CompiledGuide, day: date, latest: date
+) -> Iterator[Fault]:
+    """Find promises for what may not follow later, or for a day that is past or too late."""
+    for index, item in enumerate(handed):
+        material = guide.materials.get(item.code)
+        if item.promised_by is None or material is None:
+            continue
+        at = f"/materials/{index}/promised_by"
+        if not _may_follow(material, guide):
+            yield Fault(at, "tolerance", Words("该材料不可容缺后补", "it may not follow later"))
+        elif not day <= item.promised_by <= latest:
+            yield Fault(at, "range", Words(f"须在{latest}前补齐", f"must follow by {latest}"))
 
 
 def _may_follow(material: Material, guide: CompiledGuide) -> bool:

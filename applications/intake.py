@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,7 +17,7 @@ from applications.draft import Draft, renumbered
 from applications.errors import KeyInProgress, QueueFull
 from applications.numbers import Serials
 from kit.crypto import KeyRing
-from kit.db import driver
+from kit.db import AWAY, driver
 
 BATCH = 64
 """Submissions in one statement at most: more would make the first wait for the last."""
@@ -88,6 +88,19 @@ class Written(NamedTuple):
     likely_duplicate: bool
 
 
+Waiting: TypeAlias = tuple[Draft, asyncio.Future[Written]]
+
+
+def _answer(future: asyncio.Future[Written], outcome: Written) -> None:
+    if not future.done():  # A client that has hung up no longer waits.
+        future.set_result(outcome)
+
+
+def _fail(future: asyncio.Future[Written], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
 class Intake:
     """Writes drafts through a few lanes, each with one statement under way."""
 
@@ -96,7 +109,7 @@ class Intake:
     ) -> None:
         self._engine, self._keys, self._serials = engine, keys, serials
         self._free, self._limit = lanes, queue
-        self._waiting: deque[tuple[Draft, asyncio.Future[Written]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
 
     @property
@@ -135,31 +148,29 @@ class Intake:
         finally:
             self._free += 1
 
-    async def _settle(self, batch: list[tuple[Draft, asyncio.Future[Written]]]) -> None:
+    async def _settle(self, batch: list[Waiting]) -> None:
         try:
             written = await self._send([draft for draft, _ in batch])
+        except AWAY as error:
+            for _, future in batch:
+                _fail(future, error)
         except Exception as error:
             if len(batch) == 1:
                 await self._settle_alone(*batch[0], error)
             else:
                 for member in batch:
                     await self._settle([member])
-            return
-        for (_, future), outcome in zip(batch, written, strict=True):
-            if not future.done():  # A client that has hung up no longer waits.
-                future.set_result(outcome)
+        else:
+            for (_, future), outcome in zip(batch, written, strict=True):
+                _answer(future, outcome)
 
     async def _settle_alone(
         self, draft: Draft, future: asyncio.Future[Written], error: Exception
     ) -> None:
         try:
-            outcome = await self._try_again(draft, error)
+            _answer(future, await self._try_again(draft, error))
         except Exception as final:
-            if not future.done():
-                future.set_exception(final)
-        else:
-            if not future.done():
-                future.set_result(outcome)
+            _fail(future, final)
 
     async def _try_again(self, draft: Draft, error: Exception) -> Written:
         """Try other numbers where the number was taken; else tell what went wrong."""

@@ -97,7 +97,10 @@ async def _prepare(counter: Counter, filing: Filing) -> Draft:
     held = may_hand_in(desk, filing.caller, guide, filing.at)
     if wanted.guide_version not in (None, guide.version):
         raise GuideSuperseded(guide_version=guide.version)
-    faults = content_faults(wanted, guide, outlet=outlet.outlet, keys=desk.keys, day=day)
+    latest = desk.calendar.workdays.after(day, guide.guide.promised_limit.value)
+    faults = content_faults(
+        wanted, guide, outlet=outlet.outlet, keys=desk.keys, at=filing.at, latest=latest
+    )
     routed = route(
         guide, wanted.form, outlet.county, agencies=desk.agencies, divisions=desk.divisions, day=day
     )
@@ -166,7 +169,7 @@ async def act(
     if row.version != version:
         raise StaleVersion(version=row.version)
     move = _legal(case, wanted)
-    faults = list(actions.faults(wanted))
+    faults = list(actions.faults(wanted, desk))
     if faults:
         raise ContentInvalid(faults=faults)
     actions.apply(case, move)
@@ -217,11 +220,15 @@ def _keep_result(row: Application, wanted: ActionRequest, desk: Desk) -> None:
 
 async def _tell(session: AsyncSession, case: Case, wanted: ActionRequest) -> None:
     """Append what was done: codes in the event, words sealed beside it."""
+    coded = actions.coded(wanted)
     facts = {
-        "reason": wanted.reason, "right_agency": wanted.right_agency, "way": wanted.way,
+        "reason": wanted.reason if coded else None, "right_agency": wanted.right_agency, "way": wanted.way,
         "outcome": case.row.outcome,
     }  # fmt: skip
-    words = {"opinion": wanted.opinion, "text": wanted.text, "received_by": wanted.received_by}
+    words = {
+        "opinion": wanted.opinion, "text": wanted.text, "received_by": wanted.received_by,
+        "reason": None if coded else wanted.reason,
+    }  # fmt: skip
     said = {name: value for name, value in words.items() if value is not None}
     event = _event(case, actions.EVENT_KINDS[wanted.action])
     event.facts = {name: value for name, value in facts.items() if value is not None}

@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -35,6 +36,20 @@ STATEMENT_TIMEOUT = "5s"
 LOCK_TIMEOUT = "2s"
 TRANSACTION_TIMEOUT = "5s"
 """No transaction of ours may live long: one long writer holds up the feed of events."""
+
+
+AWAY = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError, asyncpg.TooManyConnectionsError, PoolTimeout,
+    ConnectionError, TimeoutError,
+)  # fmt: skip
+"""Errors of a database that is not there: sending the same again at once is of no use."""
+
+BUSY = (
+    asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError, asyncpg.DeadlockDetectedError,
+)  # fmt: skip
+"""Errors of a database that is there and had no time."""
 
 
 class DatabaseAway(DomainError):

@@ -79,9 +79,12 @@ class Follower:
             numbers = dict((await session.exec(select(Generation.kind, Generation.value))).all())
         for kind, memory in self._memories.items():
             if numbers.get(kind, 0) != self._known.get(kind, -1):
+                known, number = self._known.get(kind, 0), numbers.get(kind, 0)
                 async with transaction(self._sessions) as session:
-                    await memory.load(session, self._known.get(kind, 0))
-                self._known[kind] = numbers.get(kind, 0)
+                    await memory.load(
+                        session, known if known < number else 0
+                    )  # A restore goes back.
+                self._known[kind] = number
         self._looked_at = began
 
     async def follow(self) -> None:

@@ -1,9 +1,9 @@
 """Everything the environment decides, read once at start and never again."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     owner_url: str | None = None
     """PostgreSQL of the role that owns the tables and migrates; unset: `database_url`."""
 
-    public_url: str = "http://127.0.0.1:8000"
+    public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = (
+        "http://127.0.0.1:8000"
+    )
     """What the world calls us: audience of assertions, QR codes, `Location`."""
 
     files_url: str | None = None

@@ -15,7 +15,7 @@ IdNumber = Annotated[str, StringConstraints(min_length=1, max_length=30, strip_w
 PhoneNumber = Annotated[str, StringConstraints(min_length=1, max_length=20, strip_whitespace=True)]
 Opinion = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
 
-ReasonCode = Annotated[str, StringConstraints(pattern=r"^(BZ|BS|TH|BY)[0-9]{2}$")]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 AgencyCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
@@ -153,8 +153,8 @@ class ApplicationFilter(Listing):
     outlet: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
     agency: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
     light: Light | None = None
-    received_from: date | None = None
-    received_to: date | None = Field(None, description="Last day.")
+    received_from: Day | None = None
+    received_to: Day | None = Field(None, description="Last day.")
 
 
 class TaskFilter(Listing):
@@ -270,9 +270,32 @@ class ActionRequest(Request):
 
     action: Action
     opinion: Opinion | None = None
-    reason: ReasonCode | None = Field(None, description="Coded reason: BS, TH, BY and two digits.")
-    text: Opinion | None = Field(None, description="The reason in words.")
+    reason: Opinion | None = Field(
+        None, description="Coded where the action has a list (BS.., TH.., BY..); else in words."
+    )
+    text: Opinion | None = Field(None, description="What is to be said beside the code.")
     right_agency: AgencyCode | None = Field(None, description="Who is competent, for BS01.")
     result: dict[str, Any] | None = Field(None, max_length=50)
     way: Literal["counter", "post", "electronic"] | None = None
     received_by: Name | None = None
+    remedy: Opinion | None = None
+    missing: list[dict[str, Any]] | None = Field(None, max_length=60)
+    reasons: list[dict[str, Any]] | None = Field(None, max_length=60)
+    by: Day | None = None
+    form: dict[str, Any] | None = Field(None, max_length=200)
+    materials: list[HandedIn] | None = Field(None, max_length=60)
+    procedure: (
+        Literal[
+            "hearing",
+            "test",
+            "inspection",
+            "quarantine",
+            "appraisal",
+            "expert_review",
+            "other_place",
+        ]
+        | None
+    ) = None
+    basis: Opinion | None = None
+    working_days: int | None = Field(None, ge=1, le=365)
+    agency: AgencyCode | None = None

@@ -8,7 +8,10 @@ import asyncpg
 
 from api.state import State
 
-SMALL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT kind, value", "SELECT generation.")
+ONCE = ("SELECT current_setting('jit')", "WITH RECURSIVE typeinfo_tree", "SELECT set_config('jit'")
+"""What the driver asks once in a connection's life: how arrays of a type are written."""
+
+SMALL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT kind, value", "SELECT generation.", *ONCE)
 """Ends of transactions, and the poll of the generations, which is no call's own."""
 
 

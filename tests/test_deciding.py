@@ -258,7 +258,7 @@ class TestConditions:
         manager = await make.person(Role.OUTLET_MANAGER, place.outlet)
         shown = (await http.get(f"/v1/applications/{made['number']}", headers=manager)).json()
         assert shown["actions"] == ["void"]
-        done = await m.act(http, manager, shown, "void", text="录入错误")
+        done = await m.act(http, manager, shown, "void", reason="录入错误")
         assert done.json()["state"] == "voided"
 
     async def test_acceptance_by_the_agency(self, http: httpx.AsyncClient, make: Make) -> None:

@@ -214,7 +214,7 @@ class TestFeed:
     async def test_history_of_one(self, http: httpx.AsyncClient, make: Make) -> None:
         teller = make.teller(await make.place())
         made = (await m.submit(http, teller)).json()
-        await m.act(http, teller, made, "withdraw", text="不办了")
+        await m.act(http, teller, made, "withdraw", reason="不办了")
         url = f"/v1/applications/{made['number']}/events"
         first = (await http.get(url, params={"limit": 2}, headers=teller)).json()
         rest = (await http.get(url, params={"after": first["next"]}, headers=teller)).json()

@@ -8,6 +8,7 @@ import pytest
 
 from access.policy import Role
 from applications.models import Application
+from kit.clock import today
 from kit.db import Sessions
 from tests import make as m
 from tests.make import Make
@@ -162,3 +163,64 @@ async def test_form_that_is_too_large(http: httpx.AsyncClient) -> None:
 async def test_size_is_told_after_who_calls(http: httpx.AsyncClient) -> None:
     answer = await post(http, {}, b"x" * 2_000_000)
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "captured",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2001-01-01T00:00:00+08:00"],
+)
+async def test_device_times_that_no_device_can_have(
+    http: httpx.AsyncClient, make: Make, captured: str
+) -> None:
+    answer = await m.submit(http, make.teller(await make.place()), m.body(captured_at=captured))
+    assert [(e["at"], e["rule"]) for e in answer.json()["errors"]] == [("/captured_at", "range")]
+
+
+@pytest.mark.parametrize(
+    "query", ["received_from=0001-01-01", "received_to=9999-12-31", "received_from=1999-12-31"]
+)
+async def test_days_beyond_reason(http: httpx.AsyncClient, make: Make, query: str) -> None:
+    answer = await http.get(f"{URL}?{query}", headers=make.teller(await make.place()))
+    assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/divisions/330106?on=0001-01-01", "/v1/divisions/330106?on=9999-12-31"]
+)
+async def test_days_at_the_ends_of_time(http: httpx.AsyncClient, make: Make, path: str) -> None:
+    answer = await http.get(path, headers=make.teller(await make.place()))
+    assert answer.status_code == 200
+
+
+async def test_nothing_that_was_sent_comes_back(http: httpx.AsyncClient, make: Make) -> None:
+    """Not in the answer, wherever it stood: a path, a query, a field, a value."""
+    who, secret = make.teller(await make.place()), "339900189901010018"
+    for method, path, body in (
+        ("GET", f"/v1/divisions/{secret}", None),
+        ("GET", f"/v1/applications/{secret}", None),
+        ("GET", f"/v1/applications?state={secret}", None),
+        ("POST", "/v1/applications", {"matter": secret, "form": secret}),
+        ("POST", "/v1/applications", m.body(form={"insured_place": secret})),
+    ):
+        answer = await http.request(
+            method, path, json=body, headers={**who, "Idempotency-Key": m.key()}
+        )
+        assert answer.status_code >= 400
+        assert secret not in answer.text
+
+
+async def test_promises(http: httpx.AsyncClient, make: Make) -> None:
+    """Only what the guide lets follow, and by the promised limit: then acceptance is tolerant."""
+    who, matter = make.teller(await make.place()), "332014901011"
+    wanted = m.body(matter)
+
+    async def rule(code: str, day: str) -> str:
+        others = [item for item in wanted["materials"] if item["code"] != code]
+        body = {**wanted, "materials": [*others, {"code": code, "promised_by": day}]}
+        answer = (await m.submit(http, who, body)).json()
+        return str(answer["documents"] if "number" in answer else answer["errors"][0]["rule"])
+
+    assert await rule("photo", str(today())) == "['REC', 'ACP', 'TOL']"
+    assert await rule("photo", "2020-01-01") == "range"
+    assert await rule("photo", "2099-01-01") == "range"
+    assert await rule("id_card", str(today())) == "tolerance"

@@ -128,7 +128,7 @@ class TestRepeats:
     ) -> None:
         teller, k = make.teller(await make.place()), m.key()
         first = await m.submit(http, teller, k=k)
-        await m.act(http, teller, first.json(), "withdraw", text="不办了")
+        await m.act(http, teller, first.json(), "withdraw", reason="不办了")
         again = await m.submit(http, teller, k=k)
         assert again.status_code == 201
         assert again.headers["idempotent-replayed"] == "true"

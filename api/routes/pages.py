@@ -38,7 +38,7 @@ async def live() -> Response:
 
 @router.get("/health/ready", responses={503: {"description": "Not now."}})
 async def ready(held: Held) -> Response:
-    """Tell that the database answers, memory is fresh and files can be kept."""
+    """Tell that the database answers and memory is fresh."""
     if not held.follower.fresh:
         raise DatabaseAway()
     async with held.engine.connect() as connection:

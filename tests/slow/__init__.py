@@ -1,0 +1,1 @@
+"""Tests that start whole services: `pytest -m slow`."""

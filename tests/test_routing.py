@@ -1,0 +1,163 @@
+"""Which agency decides: read off the place that the application names."""
+
+import csv
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.state import State
+from matters.compiled import CompiledGuide
+from routing.rules import Routed, route
+from schemas.guides import Basis, Level, Step
+from tests.make import PENSION, RECORD
+
+DATA = Path(__file__).parent.parent / "data"
+DAY = date(2026, 11, 23)
+HERE, FAR = "330106", "330302"
+with (DATA / "divisions" / "divisions.csv").open(encoding="utf-8", newline="") as file:
+    PLACES = [row for row in csv.DictReader(file) if row["code"].startswith("33")]
+COUNTIES = [row["code"] for row in PLACES if row["level"] == "3"]
+MATTERS = sorted(file.stem for file in (DATA / "matters").glob("*.json"))
+CITY_MATTER = "332014901016"
+
+RULES = """
+332014901001 insured_place   county insured_place
+332014901002 household_place county household_place
+332014901003 insured_place   county insured_place
+332014901004 insured_place   county insured_place
+332014901008 insured_place   county insured_place
+332014901009 insured_place   county insured_place
+332014901010 insured_place   county insured_place
+332014901011 insured_place   county insured_place
+332014901012 insured_place   county insured_place
+332014901013 residence       county registration_place
+332014901014 insured_place   county insured_place
+332014901015 insured_place   county insured_place
+332014901016 insured_place   city   insured_place
+332014901019 insured_place   county insured_place
+"""
+"""Which place decides, the level of the agency, and the field of the form that names the place."""
+
+
+def guide(state: State, matter: str = RECORD) -> CompiledGuide:
+    return state.desk.catalogue.resolve(matter, None, DAY)
+
+
+def stepped(state: State, basis: Basis, level: Level) -> CompiledGuide:
+    """The record print, decided elsewhere."""
+    found = guide(state)
+    step: Step = found.guide.steps[0].model_copy(update={"basis": basis, "level": level})
+    return replace(found, guide=found.guide.model_copy(update={"steps": [step]}))
+
+
+def routed(state: State, found: CompiledGuide, form: dict[str, Any], outlet: str = FAR) -> Routed:
+    desk = state.desk
+    return route(found, form, outlet, agencies=desk.agencies, divisions=desk.divisions, day=DAY)
+
+
+def code(found: Routed) -> str | None:
+    assert (found.agency is None) != (found.fault is None)
+    return found.agency.code if found.agency else None
+
+
+def test_every_matter_is_decided_at_the_place_it_should(state: State) -> None:
+    lines = []
+    for found in state.desk.catalogue.in_force(DAY):
+        (step,) = found.guide.steps
+        field = found.routing[step.basis]
+        lines.append(f"{found.matter} {step.basis:15} {step.level:6} {field}")
+    assert lines == RULES.strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    "matter",
+    [
+        pytest.param(
+            matter,
+            marks=pytest.mark.xfail(
+                matter == CITY_MATTER,
+                strict=True,
+                reason="contract 1: examples[0] of every sample form routes to 330106; the step of "
+                "332014901016 is the city's, so it routes to 330199 and no token of the "
+                "demonstration can handle it",
+            ),
+        )
+        for matter in MATTERS
+    ],
+)
+def test_the_first_example_of_every_form_routes_to_the_demonstrations_agency(
+    state: State, matter: str
+) -> None:
+    found = guide(state, matter)
+    assert code(routed(state, found, found.guide.form_schema["examples"][0])) == HERE
+
+
+@pytest.mark.parametrize("matter", MATTERS)
+def test_every_county_is_decided_by_its_own_agency(state: State, matter: str) -> None:
+    found = guide(state, matter)
+    (step,) = found.guide.steps
+    for county in COUNTIES:
+        expected = {"county": county, "city": f"{county[:4]}99", "province": "339900"}[step.level]
+        assert code(routed(state, found, {found.routing[step.basis]: county})) == expected
+
+
+def test_a_township_is_decided_by_its_county_in_every_spelling(state: State) -> None:
+    found = guide(state)
+    for row in PLACES:
+        if row["level"] == "4":
+            for place in (row["code"], row["code"] + "000"):
+                assert code(routed(state, found, {"insured_place": place})) == row["code"][:6]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param("330000", id="the province"),
+        pytest.param("330100", id="a city"),
+        pytest.param("310115", id="another province"),
+        pytest.param("330103", id="an abolished county"),
+        pytest.param("339900", id="an agency's code"),
+        pytest.param("999999", id="nowhere"),
+        pytest.param("", id="nothing"),
+        pytest.param(None, id="null"),
+        pytest.param(330106, id="a number"),
+        pytest.param([HERE], id="a list"),
+        pytest.param({"code": HERE}, id="an object"),
+    ],
+)
+@pytest.mark.parametrize("matter", [PENSION, CITY_MATTER])
+def test_where_nobody_decides_the_field_is_named(state: State, matter: str, place: object) -> None:
+    found = routed(state, guide(state, matter), {"insured_place": place})
+    assert code(found) is None
+    assert found.fault is not None
+    assert (found.fault.at, found.fault.rule) == ("/form/insured_place", "no-agency")
+    assert str(place or "-") not in repr(found.fault.message)
+
+
+def test_a_place_that_is_not_named_is_a_fault(state: State) -> None:
+    assert routed(state, guide(state), {}).fault is not None
+    assert routed(state, guide(state), {"residence": HERE}).fault is not None
+
+
+def test_the_outlet_does_not_decide_where_a_place_is_asked_for(state: State) -> None:
+    for outlet in (HERE, FAR, ""):
+        assert code(routed(state, guide(state), {"insured_place": HERE}, outlet)) == HERE
+
+
+@pytest.mark.parametrize(
+    ("level", "agency"),
+    [(Level.COUNTY, "330302"), (Level.CITY, "330399"), (Level.PROVINCE, "339900")],
+)
+def test_where_the_outlet_decides_the_form_does_not(
+    state: State, level: Level, agency: str
+) -> None:
+    found = stepped(state, Basis.OUTLET, level)
+    assert code(routed(state, found, {"insured_place": HERE}, FAR)) == agency
+
+
+def test_a_basis_that_the_form_does_not_ask_for_is_a_fault_and_no_crash(state: State) -> None:
+    found = routed(state, stepped(state, Basis.WORK_PLACE, Level.COUNTY), {"insured_place": HERE})
+    assert code(found) is None
