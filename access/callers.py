@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from access.policy import GRANTS, SCOPES, May, Role, Scope
@@ -62,13 +64,13 @@ def area_of(division: str) -> str:
     )
 
 
-def reaches_of(held: Iterable[Held]) -> dict[May, Reach]:
+def reaches_of(held: Iterable[Held]) -> Mapping[May, Reach]:
     """Work out, for each permission, where it holds."""
     found: dict[May, dict[Scope, set[str]]] = {}
     for role, scope in held:
         for permission in GRANTS[role]:
             found.setdefault(permission, {}).setdefault(SCOPES[role], set()).add(scope)
-    return {permission: _reach(scopes) for permission, scopes in found.items()}
+    return MappingProxyType({may: _reach(scopes) for may, scopes in found.items()})
 
 
 def _reach(scopes: Mapping[Scope, set[str]]) -> Reach:
@@ -87,8 +89,9 @@ def person(subject: str, held: Iterable[Held]) -> Caller:
     )
 
 
+@lru_cache(maxsize=50_000)
 def teller(terminal: str, outlet: str, code: str) -> Caller:
-    """Make the caller that a teller at a terminal is."""
+    """Make the caller that a teller at a terminal is; the same one at every call."""
     return Caller(
         id=f"teller:{code}",
         role=Role.TELLER,

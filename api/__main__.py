@@ -1,6 +1,6 @@
 """`python -m api FD`: one API process on a socket that its parent listens on."""
 
-import gc
+import socket
 import sys
 
 import uvicorn
@@ -20,13 +20,12 @@ def main(descriptor: int) -> None:
     configure(settings.log)
     leave_with_parent()
     app = create_app(settings)
-    gc.collect()
-    gc.freeze()
     config = uvicorn.Config(
-        app, fd=descriptor, log_config=None, access_log=False, server_header=False,
+        app, log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE, backlog=1024, lifespan="on",
     )  # fmt: skip
-    uvicorn.Server(config).run()
+    listener = socket.socket(fileno=descriptor)  # As a TCP socket: only so NODELAY is set.
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

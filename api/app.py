@@ -24,9 +24,11 @@ from kit.settings import Settings
 from schemas.problems import Problem
 
 ROUTERS = (
-    agencies.router, applications.router, divisions.router, events.router, files.router,
-    matters.router, oauth.router, outlets.router, pages.router, tasks.router,
+    matters.router, applications.router, tasks.router, events.router, files.router, outlets.router,
+    divisions.router, agencies.router, oauth.router, pages.router,
 )  # fmt: skip
+"""The busiest first: they are matched one after another."""
+
 REFUSALS = {
     code: {"model": Problem, "description": text}
     for code, text in (

@@ -6,7 +6,7 @@ body. `ContractRoute` puts that right in one place, for every route.
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import orjson
@@ -102,12 +102,16 @@ class ContractRequest(Request):
             return await super().body()
         except BodyTooLarge as fault:
             self.state.body_fault = fault
-            return b""
+            self._body = b""
+            return self._body
 
     async def json(self) -> Any:
         """Give the parsed body; None where it is faulty, and the fault in the state."""
+        body = await self.body()
+        if hasattr(self.state, "body_fault"):
+            return None
         try:
-            self.state.parsed = parse(await self.body())
+            self.state.parsed = parse(body)
         except DomainError as fault:
             self.state.body_fault = fault
             return None
@@ -132,6 +136,30 @@ class ContractRoute(APIRoute):
             return await handle(ContractRequest(request.scope, request.receive, largest))
 
         return read_our_way
+
+
+Quick = Callable[[ContractRequest], Awaitable[Response | None]]
+
+
+def hot(quick: Quick) -> type[ContractRoute]:
+    """Make a route that tries `quick` first, which answers the plain case and gives None otherwise.
+
+    What FastAPI does for a call that has nothing wrong costs half of a look-up. Whatever is not plain
+    (a fault, a query, a condition) goes the documented way, so there is one place for each refusal.
+    """
+
+    class HotRoute(ContractRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = APIRoute.get_route_handler(self)
+            largest = self.largest
+
+            async def try_quickly(request: Request) -> Response:
+                ours = ContractRequest(request.scope, request.receive, largest)
+                return await quick(ours) or await handle(ours)
+
+            return try_quickly
+
+    return HotRoute
 
 
 def needs(endpoint: Handler) -> May | None:

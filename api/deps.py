@@ -47,6 +47,10 @@ async def open_transaction(request: Request) -> AsyncIterator[AsyncSession]:
 Session = Annotated[AsyncSession, Depends(open_transaction, scope="function")]
 
 
+CALLER = "syt.caller"
+"""Where the caller of a request is kept: who asks twice is counted once."""
+
+
 class Identify(HTTPBearer):
     """Turns a bearer token into a caller, from memory."""
 
@@ -62,6 +66,13 @@ class Identify(HTTPBearer):
             MemoryStale: what this process knows of rights is too old.
             TerminalSuspended, TellerInactive, TooManyRequests: known, and to be stopped.
         """
+        known: Caller | None = request.scope.get(CALLER)
+        if known is not None:
+            return known
+        request.scope[CALLER] = caller = self._identify(request)
+        return caller
+
+    def _identify(self, request: Request) -> Caller:
         state: State = request.app.state.syt
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:

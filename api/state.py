@@ -1,6 +1,7 @@
 """What one API process holds: put together at start, taken apart at the end."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -82,11 +83,19 @@ def make_state(settings: Settings, database_url: str) -> State:
     )  # fmt: skip
 
 
+def _settle_memory() -> None:
+    """Let the collector leave alone what stays: what was loaded would be looked through for ever."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 @asynccontextmanager
 async def running(state: State) -> AsyncIterator[State]:
     """Fill the memories, follow their changes, and at the end let go of nothing unwritten."""
     await state.follower.look()
     await state.counter.serials.refill()
+    _settle_memory()
     following = asyncio.create_task(state.follower.follow())
     try:
         yield state

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
@@ -45,12 +45,22 @@ class Draft:
     red_on: date
     overdue_on: date | None
     accepted_by: str | None
-    documents: str
-    """A PostgreSQL array literal: `unnest` would flatten an array of arrays."""
+    documents: list[str]
     materials: str
     subject_index: bytes
     sealed: bytes
     actor: str
+
+    # What a row has as well, and a new one has not: a draft is shown as the row it becomes.
+    step: ClassVar[int] = 1
+    version: ClassVar[int] = 1
+    decided_by: ClassVar[str | None] = None
+    outcome: ClassVar[str | None] = None
+    completed_at: ClassVar[datetime | None] = None
+    claimed_by: ClassVar[str | None] = None
+    claimed_until: ClassVar[datetime | None] = None
+    reviewed_by: ClassVar[str | None] = None
+    second_reviewed_by: ClassVar[str | None] = None
 
 
 def papers(state: State, *, tolerant: bool) -> list[str]:
@@ -100,7 +110,7 @@ def make(
         accepted_at=accepted_at,
         calendar_generation=desk.calendar.generation,
         accepted_by=caller.id if accept else None,
-        documents="{" + ",".join(documents) + "}",
+        documents=documents,
         materials=orjson.dumps([_material(item) for item in wanted.materials]).decode(),
         subject_index=subject_index(desk.keys, identity(wanted)),
         sealed=_sealed(desk.keys, numbered, contents(wanted)),

@@ -41,6 +41,9 @@ TYPES = {
 """Columns of a draft and how they travel."""
 
 NAMES = tuple(field.name for field in fields(Draft))
+DOCUMENTS = NAMES.index("documents")
+"""Travels as an array literal: `unnest` would flatten an array of arrays."""
+
 CASTS = {"documents": "documents::text[]", "materials": "materials::jsonb"}
 WRITTEN = tuple(name for name in NAMES if name != "actor")
 
@@ -188,6 +191,7 @@ class Intake:
 
     async def _send(self, drafts: Sequence[Draft]) -> list[Written]:
         columns = [[getattr(draft, name) for draft in drafts] for name in NAMES]
+        columns[DOCUMENTS] = ["{" + ",".join(draft.documents) + "}" for draft in drafts]
         async with driver(self._engine) as connection:
             rows = await connection.fetch(STATEMENT, *columns, timeout=TIMEOUT)
         found = {row[0]: Written(row[0], row[1], row[2]) for row in rows}

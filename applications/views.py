@@ -9,7 +9,7 @@ from access.callers import Caller
 from applications.actions import Case, allowed
 from applications.clocks import light
 from applications.desk import Desk
-from applications.draft import Draft, opened
+from applications.draft import opened
 from applications.models import Application
 from applications.numbers import query_code
 from kit.clock import CHINA, day_of
@@ -49,20 +49,12 @@ def _local(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(CHINA)
 
 
-def as_row(draft: Draft, number: str) -> Application:
-    """Show a draft that was just written, under `number`, as the row it has become."""
-    values = {name: getattr(draft, name) for name in Draft.__dataclass_fields__ if name != "actor"}
-    values["documents"] = draft.documents.strip("{}").split(",")
-    values["materials"] = orjson.loads(draft.materials)
-    values["number"] = number
-    return Application.model_construct(
-        **values, step=1, version=1, decided_by=None, outcome=None, completed_at=None,
-        claimed_by=None, claimed_until=None, reviewed_by=None, second_reviewed_by=None,
-    )  # fmt: skip
-
-
 def made(
-    row: Application, caller: Caller, desk: Desk, now: datetime, warnings: list[dict[str, Any]]
+    row: Application,
+    caller: Caller,
+    desk: Desk,
+    now: datetime,
+    warnings: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Answer a submission."""
     return {

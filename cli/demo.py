@@ -141,6 +141,6 @@ def write_card(home: Path, keys: KeyRing, base_url: str, who: dict[str, Any]) ->
 def first_application(home: Path, base_url: str) -> str:
     """Write the five calls of a first application, ready to paste into another shell."""
     syt = f"{sys.executable} -m cli.main" if shutil.which("syt") is None else "syt"
-    return FIRST.format(
+    return FIRST.read_text().format(
         card=home.resolve() / "demo.json", base=base_url, syt=syt, home=home.resolve()
     )

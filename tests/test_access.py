@@ -162,6 +162,20 @@ class TestTokens:
         assert codes == [200, 200, 200, 429, 429]
         assert (await http.get("/v1/matters", headers=other)).status_code == 200
 
+    async def test_a_call_counts_once(
+        self, http: httpx.AsyncClient, make: Make, state: State, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also one that goes the long way, or asks for who calls again."""
+        who = make.teller(await make.place())
+        monkeypatch.setattr(state.buckets, "_rate", 0.0)
+        monkeypatch.setattr(state.buckets, "_burst", 4.0)
+        made = await m.submit(http, who, m.body(consent=False))
+        shown = await http.get("/v1/applications/SYT" + "0" * 27, headers=who)
+        wrong = await m.submit(http, who, {"matter": "x"})
+        assert [made.status_code, shown.status_code, wrong.status_code] == [422, 404, 422]
+        assert (await http.get("/v1/matters", headers=who)).status_code == 200
+        assert (await http.get("/v1/matters", headers=who)).status_code == 429
+
 
 def operations(app: FastAPI) -> dict[tuple[str, str], Any]:
     """Read off the OpenAPI document, as a client would: `app.routes` is a tree, not a list."""

@@ -189,6 +189,20 @@ class TestClaims:
         late = await m.act(http, first, theirs, "grant")
         assert (late.status_code, late.json()["code"]) == (409, "claimed-by-other")
 
+    async def test_what_another_claim_locks_is_passed_over(
+        self, http: httpx.AsyncClient, make: Make, owner: AsyncEngine
+    ) -> None:
+        """A claim does not wait for another's open transaction: it takes the next."""
+        teller = make.teller(await make.place())
+        made = [(await m.submit(http, teller)).json()["number"] for _ in range(2)]
+        reviewer = await make.person(Role.REVIEWER)
+        async with owner.begin() as connection:
+            await connection.execute(
+                sa.text("SELECT 1 FROM application WHERE number = :n FOR NO KEY UPDATE"), {"n": made[0]}
+            )
+            assert [row["number"] for row in await claim(http, reviewer, 2)] == [made[1]]
+        assert [row["number"] for row in await claim(http, reviewer, 2)] == [made[0]]
+
     async def test_released_is_free_at_once(self, http: httpx.AsyncClient, make: Make) -> None:
         await m.submit(http, make.teller(await make.place()))
         first, second = await make.person(Role.REVIEWER), await make.person(Role.REVIEWER)

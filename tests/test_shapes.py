@@ -36,7 +36,7 @@ async def post(
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 400, "json-too-deep"),
         (b"[]", 422, "request-invalid"),
         (b"null", 422, "request-invalid"),
-        (b"", 422, "request-invalid"),
+        (b"", 400, "json-malformed"),
         (b"1e400", 400, "json-malformed"),
         (b"{}", 422, "request-invalid"),
         (b'{"matter": ' + b"9" * 5000 + b"}", 400, "json-malformed"),
