@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.edge import Edge
+from api.express import Express
 from api.routes import (
     agencies,
     applications,
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=REFUSALS, description="Bank outlets handle social-security matters.",
     )  # fmt: skip
     app.state.syt = make_state(settings, settings.database_url or "")
+    app.add_middleware(Express)
     app.add_middleware(Edge)
     problems.install(app)
     for router in ROUTERS:

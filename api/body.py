@@ -6,7 +6,7 @@ body. `ContractRoute` puts that right in one place, for every route.
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 import orjson
@@ -21,6 +21,9 @@ from access.errors import Forbidden
 from access.policy import May
 from api.problems import BodyTooLarge, JsonMalformed, JsonTooDeep, TextForbidden
 from kit.errors import DomainError
+
+PARSED_ALREADY = "syt.request"
+"""Where a request stands whose body has been read on its way here."""
 
 DEPTH = 32
 LARGEST = 1024 * 1024
@@ -133,33 +136,11 @@ class ContractRoute(APIRoute):
         largest = self.largest
 
         async def read_our_way(request: Request) -> Response:
-            return await handle(ContractRequest(request.scope, request.receive, largest))
+            known: ContractRequest | None = request.scope.get(PARSED_ALREADY)
+            ours = known or ContractRequest(request.scope, request.receive, largest)
+            return await handle(ours)
 
         return read_our_way
-
-
-Quick = Callable[[ContractRequest], Awaitable[Response | None]]
-
-
-def hot(quick: Quick) -> type[ContractRoute]:
-    """Make a route that tries `quick` first, which answers the plain case and gives None otherwise.
-
-    What FastAPI does for a call that has nothing wrong costs half of a look-up. Whatever is not plain
-    (a fault, a query, a condition) goes the documented way, so there is one place for each refusal.
-    """
-
-    class HotRoute(ContractRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = APIRoute.get_route_handler(self)
-            largest = self.largest
-
-            async def try_quickly(request: Request) -> Response:
-                ours = ContractRequest(request.scope, request.receive, largest)
-                return await quick(ours) or await handle(ours)
-
-            return try_quickly
-
-    return HotRoute
 
 
 def needs(endpoint: Handler) -> May | None:

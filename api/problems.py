@@ -195,6 +195,19 @@ async def _database(request: Request, error: Exception) -> Response:
     raise error
 
 
+async def answer_to(request: Request, error: Exception) -> Response:
+    """Answer an error outside of the framework's reach as it would be answered within.
+
+    Raises:
+        Exception: the same, where nobody expected it.
+    """
+    if isinstance(error, DomainError):
+        return problem(request, error)
+    if isinstance(error, (DBAPIError, *AWAY, *BUSY)):
+        return await _database(request, error)
+    raise error
+
+
 def language_of(request: Request) -> str:
     """Choose `zh` or `en` by what the client prefers."""
     wanted = request.headers.get("accept-language", "").lower()

@@ -59,7 +59,7 @@ async def test_unexpected_fault_is_answered_and_logged_without_its_words(
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     out = capfdbinary.readouterr().out.decode()
     assert "RuntimeError" in out
-    assert "matters.py" in out
+    assert "express.py" in out
     assert "测试甲" not in out + answer.text
     assert IDS[0] not in out + answer.text
 

@@ -6,22 +6,20 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from access import service as access
 from access.callers import Caller
 from access.policy import May
-from api.body import ContractRequest, ContractRoute, hot
+from api.body import ContractRoute
 from api.conditional import json
-from api.deps import Held, IfMatch, Locked, Session, Visible, identify, may, version_of
+from api.deps import Held, IfMatch, Locked, Session, Visible, may, version_of
 from api.paging import Pager
 from api.routes.events import shown
 from applications import queries, service, views
 from applications.models import Application
 from events import queries as events
 from kit.clock import now, today
-from kit.errors import DomainError
 from schemas.applications import (
     ActionRequest,
     ApplicationDetail,
@@ -37,7 +35,6 @@ from schemas.base import Page
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.APPLICATION_READ)]
-NEEDED = May.APPLICATION_SUBMIT
 KEY = re.compile(r"[\x21-\x7e]{8,64}")
 Key = Annotated[
     str,
@@ -45,24 +42,12 @@ Key = Annotated[
 ]
 
 
-async def _plain_submission(request: ContractRequest) -> Response | None:
-    """Take a submission that has nothing wrong; leave the rest to the long way."""
-    try:
-        caller = await identify(request)
-        wanted = ApplicationSubmit.model_validate(await request.json())
-    except (DomainError, ValidationError):
-        return None
-    key, kind = request.headers.get("idempotency-key", ""), request.headers.get("content-type")
-    if kind != "application/json" or KEY.fullmatch(key) is None or not caller.may(NEEDED):
-        return None
-    return await submit_application(request, wanted, key, caller)
-
-
+@router.post("", status_code=201, response_model=ApplicationMade)
 async def submit_application(
     request: Request,
     wanted: ApplicationSubmit,
     key: Key,
-    caller: Annotated[Caller, may(NEEDED)],
+    caller: Annotated[Caller, may(May.APPLICATION_SUBMIT)],
 ) -> Response:
     """Hand in an application. Send the same `Idempotency-Key` and body to retry safely."""
     state = request.app.state.syt
@@ -148,13 +133,3 @@ async def list_application_events(
     after = int(position[0]) if position else 0
     rows = await events.of_application(session, row.number, after, narrow.limit + 1)
     return json(pager.page(rows, narrow.limit, lambda e: [e.id], shown))
-
-
-router.add_api_route(
-    "",
-    submit_application,
-    methods=["POST"],
-    status_code=201,
-    response_model=ApplicationMade,
-    route_class_override=hot(_plain_submission),
-)

@@ -8,13 +8,12 @@ from starlette.responses import Response
 
 from access.callers import Caller
 from access.policy import May
-from api.body import ContractRequest, ContractRoute, hot
+from api.body import ContractRoute
 from api.conditional import dumps, tagged
-from api.deps import Held, identify_always, may
+from api.deps import Held, may
 from api.paging import Pager
 from api.state import State
 from kit.clock import today
-from kit.errors import DomainError
 from matters.compiled import CompiledGuide
 from matters.models import Matter
 from schemas.base import Page
@@ -87,20 +86,7 @@ async def get_matter(request: Request, matter: MatterCode, caller: Reader, held:
     return tagged(request, dumps(body))
 
 
-async def _plain_guide(request: ContractRequest) -> Response | None:
-    """Answer who asks for today's guide with a token that holds; leave the rest to the long way."""
-    if request.scope["query_string"]:
-        return None
-    try:
-        caller = await identify_always(request)
-        guide = request.app.state.syt.desk.catalogue.resolve(
-            request.path_params["matter"], None, today()
-        )
-    except DomainError:
-        return None
-    return tagged(request, guide.body, guide.etag) if caller.may(May.MATTER_READ) else None
-
-
+@router.get("/{matter}/guide", response_model=Guide)
 async def get_guide(
     request: Request,
     matter: MatterCode,
@@ -112,8 +98,3 @@ async def get_guide(
     state: State = request.app.state.syt
     guide = state.desk.catalogue.resolve(matter, division, on or today())
     return tagged(request, guide.body, guide.etag)
-
-
-router.add_api_route(
-    "/{matter}/guide", get_guide, response_model=Guide, route_class_override=hot(_plain_guide)
-)
