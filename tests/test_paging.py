@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from access.callers import Caller, person, teller
@@ -36,6 +36,7 @@ def test_a_mark_of_another_list_is_refused(here: str, there: str, position: list
 
 
 @given(st.text(st.characters(exclude_categories=())) | st.text("AZaz09-_=", max_size=200))
+@example("\ud800")
 def test_any_junk_is_refused_in_the_same_way(junk: str) -> None:
     with pytest.raises(CursorInvalid):
         decode_cursor(RING, "list", junk)

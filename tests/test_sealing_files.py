@@ -5,7 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from files import sealing
@@ -199,6 +199,7 @@ class TestIds:
         assert proves(RING, changed, OUTLET) == (changed == self.ID)
 
     @given(st.text(max_size=80) | st.text("AZaz09-_=", max_size=80))
+    @example("\ud800")
     def test_junk_proves_nothing(self, junk: str) -> None:
         assert not proves(RING, junk, OUTLET)
 

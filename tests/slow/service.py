@@ -19,6 +19,7 @@ import httpx
 
 from cli.home import cluster_of
 from cli.login import ASSERTION_TYPE, assertion
+from kit.embedded import EmbeddedFailed
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent.parent
@@ -56,7 +57,7 @@ def sweep(home: Path) -> None:
     for pid in processes(home):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    if (home / "pg").is_symlink() or (home / "pg").exists():
+    with contextlib.suppress(EmbeddedFailed):
         cluster = cluster_of(home)
         for folder in (cluster.data, cluster.sockets):
             shutil.rmtree(folder, ignore_errors=True)
@@ -158,10 +159,15 @@ class Service:
 
 @contextlib.contextmanager
 def starting(
-    home: Path, command: str = "serve", *options: str, port: int | None = None, **env: str
+    home: Path,
+    command: str = "serve",
+    *options: str,
+    port: int | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """Start the service; it is ended when the test is, however that ends."""
     port = port or free_port()
+    home.parent.mkdir(parents=True, exist_ok=True)
     log = home.parent / f"{port}-{time.monotonic_ns()}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -183,17 +189,21 @@ def starting(
 
 @contextlib.contextmanager
 def running(
-    home: Path, command: str = "serve", *options: str, port: int | None = None, **env: str
+    home: Path,
+    command: str = "serve",
+    *options: str,
+    port: int | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """Start the service and wait until it is ready."""
-    with starting(home, command, *options, port=port, **env) as service:
+    with starting(home, command, *options, port=port, env=env) as service:
         service.wait_ready()
         service.wait_greeting()
         yield service
 
 
 def syt(
-    home: Path, *arguments: str, seconds: float = 60, **env: str
+    home: Path, *arguments: str, seconds: float = 60, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def test_a_first_and_a_later_start_take_seconds(
 ) -> None:
     """The bounds only catch a hang: a clock in a test flickers with the machine."""
     with capsys.disabled():
-        print(f"\nready after {made.first_start:.1f} s at first, {demo.seconds:.1f} s later")
+        sys.stdout.write(
+            f"\nready after {made.first_start:.1f} s at first, {demo.seconds:.1f} s later\n"
+        )
     assert made.first_start < 60
     assert demo.seconds < 30
 
@@ -103,8 +106,8 @@ class TestOneHome:
             starting(home, "serve", "--no-jobs") as one,
             starting(home, "serve", "--no-jobs") as other,
         ):
-            lost = wait_for(lambda: next((s for s in (one, other) if s.process.poll() == 1), None))
-            won = other if lost is one else one
+            wait_for(lambda: 1 in (one.process.poll(), other.process.poll()))
+            lost, won = (one, other) if one.process.poll() == 1 else (other, one)
             assert str(won.process.pid) in lost.said()
             assert len(lost.said().strip().splitlines()) == 1
             won.wait_ready()
@@ -147,12 +150,14 @@ class TestPort:
 
 class TestSettings:
     def test_what_is_wrong_is_named_without_its_value(self, home: Path) -> None:
-        done = syt(home, "serve", SYT_LOG="chatty", SYT_POOL_SIZE="hunter2")
+        done = syt(home, "serve", env={"SYT_LOG": "chatty", "SYT_POOL_SIZE": "hunter2"})
         assert_one_line(done, "SYT_LOG", "SYT_POOL_SIZE")
         assert "hunter2" not in done.stderr
 
     def test_unreadable_keys_are_told(self, home: Path) -> None:
-        assert_one_line(syt(home, "serve", "--port", str(free_port()), SYT_KEYS="{"), "key ring")
+        assert_one_line(
+            syt(home, "serve", "--port", str(free_port()), env={"SYT_KEYS": "{"}), "key ring"
+        )
         assert_all_gone(home)
 
     def test_several_processes_are_served(self, spare: Path) -> None:

@@ -1,5 +1,6 @@
 """Ends: whatever the moment, nothing of ours is left."""
 
+import contextlib
 import signal
 import time
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.home import cluster_of
+from kit.embedded import DATABASE, EmbeddedFailed
 from tests import make
 from tests.slow.service import assert_all_gone, running, starting, wait_for
 
@@ -39,15 +42,21 @@ def test_a_first_start_can_be_stopped_at_any_time(home: Path, number: signal.Sig
     moments = (
         lambda: list(home.glob("pg.init-*")),
         lambda: (home / "pg" / "postmaster.pid").exists(),
-        lambda: (home / "demo-terminal.jwk").exists() or (home / "keys.json").exists(),
+        lambda: _has_divisions(home),
     )
     for moment in moments:
         with starting(home, "demo") as service:
-            wait_for(moment)
-            time.sleep(0.3)
+            wait_for(moment, 60)
             assert service.stop(number) == 0, service.said()
             assert "Traceback" not in service.said()
         assert_all_gone(home)
+
+
+def _has_divisions(home: Path) -> bool:
+    """Tell whether loading has begun."""
+    with contextlib.suppress(EmbeddedFailed):
+        return cluster_of(home).psql("SELECT 1 FROM division LIMIT 1", database=DATABASE) == "1"
+    return False
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.4, 0.8, 1.2, 1.6, 2.0])
