@@ -58,7 +58,7 @@ class Caller:
 
 
 def area_of(division: str) -> str:
-    """Give the leading digits that all codes within a division share."""
+    """Give the leading digits that all codes within a division share; none where it is none."""
     return division.rstrip("0").ljust(
         len(division.rstrip("0")) + len(division.rstrip("0")) % 2, "0"
     )
@@ -77,7 +77,7 @@ def _reach(scopes: Mapping[Scope, set[str]]) -> Reach:
     return Reach(
         outlets=frozenset(scopes.get(Scope.OUTLET, ())),
         agencies=frozenset(scopes.get(Scope.AGENCY, ())),
-        areas=tuple(sorted(area_of(d) for d in scopes.get(Scope.DIVISION, ()))),
+        areas=tuple(sorted(filter(None, map(area_of, scopes.get(Scope.DIVISION, ()))))),
     )
 
 

@@ -95,3 +95,15 @@ class TooManyRequests(DomainError):
     title = Words("请求过于频繁", "Too many requests")
     advice = Words("按 Retry-After 等待后重试。", "Wait as Retry-After says, then try again.")
     retry_after = 1
+
+
+class ScopeInvalid(DomainError):
+    """A role can't be held within that scope."""
+
+    kind = Kind.INVALID
+    code = "scope-invalid"
+    title = Words("该角色不能授予此范围", "The role can't be held within this scope")
+    advice = Words(
+        "范围须为角色所属类别的代码：机构、区划、银行或网点；县级不设权限管理员。",
+        "Name an agency, division, bank or outlet as the role asks; counties have no rights administrator.",
+    )

@@ -1,17 +1,30 @@
 """What can be done with rights."""
 
 import hashlib
+import re
 from datetime import UTC, date, datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access import queries
-from access.errors import AssertionReused
+from access.errors import AssertionReused, ScopeInvalid
 from access.memory import KIND
 from access.models import AccessRecord, Grant
-from access.policy import Role
+from access.policy import SCOPES, Role, Scope
 from kit.clock import now, today
 from kit.generations import raise_generation
+
+SCOPE_FORMS = {
+    Scope.OUTLET: re.compile(r"[1-9][0-9]{11}", re.ASCII),
+    Scope.BANK: re.compile(r"[A-Z0-9]{2,12}", re.ASCII),
+    Scope.AGENCY: re.compile(r"[1-9][0-9]{5}", re.ASCII),
+    Scope.DIVISION: re.compile(r"[1-9][0-9]{5}", re.ASCII),
+}
+
+
+def _placed(role: Role, scope: str) -> bool:
+    """Tell whether a role may be held at that level: counties hold no rights administrators."""
+    return role is not Role.RIGHTS_ADMIN or scope.endswith("00")
 
 
 async def ensure_grant(
@@ -23,7 +36,13 @@ async def ensure_grant(
     by: str,
     until: date | None = None,
 ) -> Grant:
-    """Give a person a role within a scope, unless it is held already."""
+    """Give a person a role within a scope, unless it is held already.
+
+    Raises:
+        ScopeInvalid: the scope is none of the role's kind, or the county has no such post.
+    """
+    if not SCOPE_FORMS[SCOPES[role]].fullmatch(scope) or not _placed(role, scope):
+        raise ScopeInvalid()
     held = await queries.open_grant(session, subject, role, scope)
     if held is not None:
         return held

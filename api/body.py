@@ -6,6 +6,7 @@ body. `ContractRoute` puts that right in one place, for every route.
 
 import functools
 import inspect
+import re
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
@@ -25,6 +26,8 @@ from kit.errors import DomainError
 PARSED_ALREADY = "syt.request"
 """Where a request stands whose body has been read on its way here."""
 
+STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 DEPTH = 32
 LARGEST = 1024 * 1024
 
@@ -51,20 +54,11 @@ def parse(body: bytes) -> Any:
 def _depth(body: bytes) -> int:
     """Count how deep brackets nest outside of strings."""
     depth = deepest = 0
-    in_string = escaped = False
-    for byte in body:
-        if in_string:
-            in_string = byte != 0x22 or escaped
-            escaped = byte == 0x5C and not escaped
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > DEPTH:
-                break
-        elif byte in b"]}":
-            depth -= 1
+    for byte in STRINGS.sub(b"", body).translate(None, NO_BRACKETS):
+        depth += 1 if byte in b"[{" else -1
+        deepest = max(deepest, depth)
+        if deepest > DEPTH:
+            break
     return deepest
 
 

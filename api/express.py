@@ -23,7 +23,6 @@ from kit.clock import today
 from kit.errors import DomainError
 from schemas.applications import ApplicationSubmit
 
-
 PLACE = re.compile(rb"(?:division=(?P<division>[0-9]{6}(?:[0-9]{3}){0,2}))?")
 """No query, or a place alone: how a terminal asks."""
 

@@ -108,6 +108,8 @@ def _did_before(row: Application, move: Move) -> set[str | None]:
     """List who had a part in the steps before: accepting, review, second review."""
     if move.by in (Action.WITHDRAW, Action.DELIVER):
         return set()
+    if move.by is Action.VOID:
+        return {f"person:{row.teller}"}
     return {
         State.ACCEPTED: {row.accepted_by},
         State.IN_REVIEW: {row.accepted_by},

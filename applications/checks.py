@@ -19,7 +19,7 @@ from schemas.applications import (
     Proxy,
     Subject,
 )
-from schemas.codes import credit_code_fault, id_fault, mobile_holds
+from schemas.codes import credit_code_fault, id_fault, landline_holds, mobile_holds
 from schemas.guides import Material, Necessity
 
 ID_WORDS = {
@@ -102,7 +102,9 @@ def _identity(at: str, person: Person | Subject | Proxy | None, day: date) -> It
 
 
 def _phone(at: str, person: Person | Organization | Proxy | None) -> Iterator[Fault]:
-    if person is not None and not mobile_holds(person.phone):
+    if person is None or mobile_holds(person.phone):
+        return
+    if not (isinstance(person, Organization) and landline_holds(person.phone)):
         yield Fault(f"{at}/phone", "phone", PHONE_WORDS)
 
 

@@ -1,6 +1,6 @@
 """The two clocks of an application, and the lights that tell of them."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from kit.clock import day_of
@@ -43,7 +43,7 @@ def due(guide: Guide, days: Workdays, received_at: datetime, accepted_at: dateti
         due_on=near,
         yellow_on=days.before(near, max(1, length // 3)),
         red_on=near,
-        overdue_on=days.after(last, 1) if last else None,
+        overdue_on=last + timedelta(days=1) if last else None,
     )
 
 

@@ -24,7 +24,7 @@ def number(outlet: str, day: date, serial: int) -> str:
 
 def query_code(keys: KeyRing, application: str) -> str:
     """Give the eight characters that, with the number, let an applicant ask after the progress."""
-    return readable(keys.mac("query-code", application.encode()), 8)
+    return readable(keys.find("query-code", application.encode()), 8)
 
 
 class Serials:

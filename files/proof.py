@@ -15,7 +15,11 @@ def file_id(keys: KeyRing, id_: uuid.UUID, outlet: str, sha256: bytes, size: int
     """Make the id of a file of `outlet`: 70 URL-safe characters."""
     body = id_.bytes + sha256[:16] + size.to_bytes(4, "big")
     mac = keys.mac("file", outlet.encode() + b"\0" + body)[:MAC]
-    return base64.urlsafe_b64encode(body + mac).rstrip(b"=").decode()
+    return _spelt(body + mac)
+
+
+def _spelt(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def proves(keys: KeyRing, id_: str, outlet: str) -> bool:
@@ -24,5 +28,7 @@ def proves(keys: KeyRing, id_: str, outlet: str) -> bool:
         raw = base64.b64decode(id_.encode() + b"=" * (-len(id_) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         return False
+    if _spelt(raw) != id_:
+        return False  # Base64 has many spellings of the same bytes; an id has one.
     body, mac = raw[:BODY], raw[BODY:]
     return len(mac) == MAC and keys.holds("file", outlet.encode() + b"\0" + body, mac)

@@ -71,6 +71,8 @@ async def open_(keys: KeyRing, sealed: AsyncIterator[bytes], bound_to: str) -> A
     wrapped = await reader.take(int.from_bytes(await reader.take(2), "big"))
     cipher, index = AESGCM(keys.open(wrapped, bound_to=bound_to)), 0
     frame = await _next_frame(reader)
+    if frame is None:
+        raise KeysUnusable("a sealed file was cut")
     while frame is not None:
         following = await _next_frame(reader)
         try:
@@ -82,9 +84,10 @@ async def open_(keys: KeyRing, sealed: AsyncIterator[bytes], bound_to: str) -> A
 
 async def _next_frame(reader: _Reader) -> bytes | None:
     head = await reader.take(4)
-    if len(head) < 4:
+    if not head:
         return None
     size = int.from_bytes(head, "big")
-    if size > CHUNK + TAG:
-        raise KeysUnusable("a sealed file was changed")
-    return await reader.take(size)
+    frame = await reader.take(min(size, CHUNK + TAG))
+    if len(head) < 4 or len(frame) != size:
+        raise KeysUnusable("a sealed file was changed or cut")
+    return frame

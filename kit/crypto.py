@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from kit.settings import Settings
 
 NONCE = 12
+ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
 VERSION = 1
 
 
@@ -30,7 +32,7 @@ class KeyRing:
     """Keys by id. The current one seals; the others only open what they once sealed.
 
     Keys for keyed hashes are derived from the same ring and must never be dropped: a hash made with a
-    lost key is found no more.
+    lost key is found no more. The first key of the ring makes those by which rows are found.
     """
 
     current: str
@@ -47,11 +49,13 @@ class KeyRing:
         try:
             raw = json.loads(text)
             keys = {name: base64.b64decode(key, validate=True) for name, key in raw["keys"].items()}
-            ring = cls(raw["current"], keys)
+            ring = cls(str(raw["current"]), keys)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise KeysUnusable("the key ring is not readable") from error
         if ring.current not in keys or any(len(key) != 32 for key in keys.values()):
             raise KeysUnusable("the key ring needs 32 bytes a key, and its current key")
+        if not all(ID_FORM.fullmatch(name) for name in keys):
+            raise KeysUnusable("ids of keys are 1 to 16 ASCII letters, digits, - and _")
         return ring
 
     @classmethod
@@ -94,6 +98,10 @@ class KeyRing:
         """Give the HMAC-SHA-256 of `data` under the key of `purpose`."""
         return hmac.digest(self.derive(purpose, key_id), data, hashlib.sha256)
 
+    def find(self, purpose: str, data: bytes) -> bytes:
+        """Give the keyed hash by which something is found again: always under the ring's first key."""
+        return self.mac(purpose, data, next(iter(self.keys)))
+
     def holds(self, purpose: str, data: bytes, mac: bytes) -> bool:
         """Tell whether `mac` (or its first bytes, 16 at least) was made here with any key."""
         return len(mac) >= 16 and any(
@@ -106,6 +114,8 @@ def _split_head(sealed: bytes) -> tuple[str, bytes]:
     if len(sealed) < 2 + NONCE or sealed[0] != VERSION:
         raise KeysUnusable("not a sealed value")
     end = 2 + sealed[1]
+    if len(sealed) < end + NONCE:
+        raise KeysUnusable("not a sealed value")
     return sealed[2:end].decode(errors="replace"), sealed[end:]
 
 
@@ -132,7 +142,7 @@ def load_keys(settings: Settings) -> KeyRing:
         _write_once(path, KeyRing.make().dump())
     try:
         return KeyRing.parse(path.read_text())
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise KeysUnusable(f"{path} can't be read") from error
 
 

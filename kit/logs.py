@@ -1,5 +1,6 @@
 """JSON lines on standard output: what happened, never whom it concerned."""
 
+import json
 import logging
 import sys
 from typing import Any, BinaryIO
@@ -11,7 +12,10 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def _bytes(value: Any, **_: Any) -> bytes:
-    return orjson.dumps(value, default=str)
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:  # Half a surrogate pair, or a number beyond 64 bits: logging must not fail.
+        return json.dumps(value, default=str).encode()
 
 
 def _output() -> BinaryIO:
@@ -37,18 +41,14 @@ def configure(level: str) -> None:
 
 
 class _Relay(logging.Handler):
-    """Passes a library's records on without their texts' arguments: those may quote values."""
+    """Passes on that a library logged something, and where: its words may quote values."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log the name of the logger, the template, and the kind of error."""
+        """Log the name of the logger, the place, and the kind of error."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        structlog.get_logger().log(
-            record.levelno,
-            "library",
-            logger=record.name,
-            template=str(record.msg)[:200],
-            error=kind,
-        )
+        level = max(number for number in LEVELS.values() if number <= max(record.levelno, 10))
+        place = f"{record.filename}:{record.lineno}"
+        structlog.get_logger().log(level, "library", logger=record.name, place=place, error=kind)
 
 
 def where(error: BaseException) -> list[str]:

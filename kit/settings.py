@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,10 +15,10 @@ class Settings(BaseSettings):
     home: Path = Path("var")
     """Folder of all local state: the embedded database, keys, files."""
 
-    database_url: str | None = None
+    database_url: str | None = Field(None, repr=False)
     """PostgreSQL of the service's own role; unset: the embedded one under `home`."""
 
-    owner_url: str | None = None
+    owner_url: str | None = Field(None, repr=False)
     """PostgreSQL of the role that owns the tables and migrates; unset: `database_url`."""
 
     public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = (
@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     )
     """What the world calls us: audience of assertions, QR codes, `Location`."""
 
-    files_url: str | None = None
+    files_url: str | None = Field(None, repr=False)
     """Where scans are kept; unset: the folder `files` under `home`."""
 
     keys: SecretStr | None = None
@@ -37,11 +37,11 @@ class Settings(BaseSettings):
 
     log: Literal["debug", "info", "warning", "error"] = "info"
 
-    pool_size: int = 8
+    pool_size: int = Field(8, ge=2)
     """Database connections of one process."""
 
-    submission_lanes: int = 2
+    submission_lanes: int = Field(2, ge=1)
     """Statements of submissions that one process has under way at once."""
 
-    submission_queue: int = 2000
+    submission_queue: int = Field(2000, ge=1)
     """Submissions that may wait in one process before it answers 503."""

@@ -64,6 +64,8 @@ class Workdays:
         The first day is not counted (Civil Code 201). `count` 0 ends on `day` itself, or on the next
         working day. Ends on a working day always; see `is_provisional`.
         """
+        if day < self.days[0].replace(month=1, day=1):
+            raise ValueError("the limit begins before the calendar")
         at = bisect_left(self.days, day) if count == 0 else bisect_right(self.days, day) + count - 1
         if at >= len(self.days):
             raise ValueError("the limit ends beyond the calendar")

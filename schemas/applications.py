@@ -11,7 +11,9 @@ from schemas.codes import BaseCode
 from schemas.guides import Code, Exemption
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
-IdNumber = Annotated[str, StringConstraints(min_length=1, max_length=30, strip_whitespace=True)]
+IdNumber = Annotated[
+    str, StringConstraints(min_length=1, max_length=30, strip_whitespace=True, to_upper=True)
+]
 PhoneNumber = Annotated[str, StringConstraints(min_length=1, max_length=20, strip_whitespace=True)]
 Opinion = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
 

@@ -133,6 +133,7 @@ CreditCode = Annotated[str, StringConstraints(max_length=18), AfterValidator(_cr
 DivisionCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}([0-9]{3}){0,2}$")]
 """Administrative division: 6 digits (GB/T 2260), 9 (GB/T 10114) or 12 (zero-filled)."""
 
+LANDLINE_FORM = re.compile(r"0[1-9][0-9]{1,2}-?[0-9]{7,8}", re.ASCII)
 MOBILE_FORM = re.compile(r"1[3-9][0-9]{9}", re.ASCII)
 """Mobile number of mainland China."""
 
@@ -140,3 +141,8 @@ MOBILE_FORM = re.compile(r"1[3-9][0-9]{9}", re.ASCII)
 def mobile_holds(number: str) -> bool:
     """Tell whether `number` is a mobile number of mainland China."""
     return MOBILE_FORM.fullmatch(number) is not None
+
+
+def landline_holds(number: str) -> bool:
+    """Tell whether `number` is a landline with its area code, 0 and two or three digits before it."""
+    return LANDLINE_FORM.fullmatch(number) is not None

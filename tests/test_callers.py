@@ -80,11 +80,6 @@ def test_an_auditor_sees_the_agencies_of_the_division(division: str, within: set
 
 
 @pytest.mark.parametrize("scope", ["", "000000", "000000000000"])
-@pytest.mark.xfail(
-    strict=True,
-    reason="access.callers.area_of gives '' for a code of zeros, and every agency starts with ''; "
-    "access.service.ensure_grant does not check that a scope exists",
-)
 def test_a_division_that_is_none_reaches_nothing(scope: str) -> None:
     reach = person("a", [Held(Role.AUDITOR, scope)]).reach(May.APPLICATION_READ)
     assert not reach.covers(outlet="330106000012", agency=COUNTY)

@@ -178,12 +178,6 @@ def test_lights_follow_the_rule_on_every_working_day(
         assert shown(found, day) is rule
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="applications.clocks.due sets overdue_on to the next working day, so that over a weekend "
-    "or the Spring Festival a limit that has passed is still shown red (domain 3.4: overdue when "
-    "the legal limit has passed; Civil Code 203: it ends at 24:00)",
-)
 def test_a_limit_that_ended_on_friday_is_overdue_on_saturday() -> None:
     found = clocks(date(2026, 11, 26), date(2026, 11, 26), legal=1, promised=1)
     assert found.legal_due_on == date(2026, 11, 27)

@@ -64,12 +64,6 @@ class TestSeals:
         with pytest.raises(KeysUnusable):
             RING.open(sealed[:length], bound_to="here")
 
-    @pytest.mark.xfail(
-        strict=True,
-        raises=ValueError,
-        reason="KeyRing.open lets AESGCM's ValueError (nonce too short) out when bytes sealed under "
-        "a key id of 7 or more characters are cut within the nonce",
-    )
     def test_what_is_cut_does_not_open_whatever_the_id(self) -> None:
         dated = KeyRing("2026-11-23", {"2026-11-23": K1})
         sealed = dated.seal(b"", bound_to="here")
@@ -154,12 +148,6 @@ class TestRing:
         "broken",
         [ring([], k1=b64(K1)), text(key_id="k" * 300), text(key_id="钥一"), text(key_id="")],
     )
-    @pytest.mark.xfail(
-        strict=True,
-        reason="KeyRing.parse takes ids it documents as impossible (1 to 16 ASCII characters): what "
-        "is sealed under a non-ASCII id never opens again, under a long one sealing fails, and a "
-        "current that is no text is a TypeError",
-    )
     def test_an_id_that_can_not_be_written_into_a_seal_is_refused(self, broken: str) -> None:
         with pytest.raises(KeysUnusable):
             KeyRing.parse(broken)
@@ -189,11 +177,6 @@ class TestFile:
         with pytest.raises(KeysUnusable):
             load_keys(Settings(home=tmp_path))
 
-    @pytest.mark.xfail(
-        strict=True,
-        raises=UnicodeDecodeError,
-        reason="load_keys catches OSError only: a file that is no UTF-8 is a UnicodeDecodeError",
-    )
     def test_one_that_is_no_text_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "keys.json").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(KeysUnusable):

@@ -198,7 +198,8 @@ class TestClaims:
         reviewer = await make.person(Role.REVIEWER)
         async with owner.begin() as connection:
             await connection.execute(
-                sa.text("SELECT 1 FROM application WHERE number = :n FOR NO KEY UPDATE"), {"n": made[0]}
+                sa.text("SELECT 1 FROM application WHERE number = :n FOR NO KEY UPDATE"),
+                {"n": made[0]},
             )
             assert [row["number"] for row in await claim(http, reviewer, 2)] == [made[1]]
         assert [row["number"] for row in await claim(http, reviewer, 2)] == [made[0]]

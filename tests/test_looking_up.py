@@ -146,7 +146,10 @@ class TestMatters:
 class TestDivisions:
     @pytest.mark.parametrize(
         ("code", "name"),
-        [("330106", "西湖区"), ("330106000000", "西湖区"), ("330106000", "西湖区"), ("330383", "龙港市"), ("330000", "浙江省")],
+        [
+            ("330106", "西湖区"), ("330106000000", "西湖区"), ("330106000", "西湖区"), ("330383", "龙港市"),
+            ("330000", "浙江省"),
+        ],
     )  # fmt: skip
     async def test_by_code_of_any_length(
         self, http: httpx.AsyncClient, reader: dict[str, str], code: str, name: str

