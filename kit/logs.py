@@ -46,7 +46,7 @@ class _Relay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Log the name of the logger, the place, and the kind of error."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        level = max(number for number in LEVELS.values() if number <= max(record.levelno, 10))
+        level = min(50, max(10, record.levelno // 10 * 10))
         place = f"{record.filename}:{record.lineno}"
         structlog.get_logger().log(level, "library", logger=record.name, place=place, error=kind)
 

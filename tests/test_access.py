@@ -218,7 +218,7 @@ class TestEveryOperation:
             Scope.AGENCY: "330106",
             Scope.DIVISION: "330000",
         }
-        who = {
+        who: dict[Role, dict[str, str]] = {
             role: await make.person(role, scopes[SCOPES[role]])
             for role in Role
             if role is not Role.TELLER
