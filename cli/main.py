@@ -44,6 +44,9 @@ Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
 Workers = Annotated[int, typer.Option(help="API processes.", min=1, max=64)]
 NoJobs = Annotated[bool, typer.Option("--no-jobs", help="Without the background process.")]
 
+FAULTS = 5
+"""As many are named of a file that has more."""
+
 LOADS = ("divisions", "calendar", "agencies", "matters", "outlets")
 
 
@@ -62,6 +65,26 @@ def _plainly() -> Iterator[None]:
 
 def _in_words(error: Exception) -> str | None:
     """Put an expected failure into words that hold no secret; nothing for one that is a fault of ours."""
+    if isinstance(error, HomeTaken | NotServed | EmbeddedFailed | StartFailed | OSError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return _faults(error, lambda name: f"SYT_{name.upper()}")
+    return _in_words_of_others(error)
+
+
+def _faults(error: ValidationError, name: Callable[[str], str] = str) -> str:
+    """Say where it is wrong, and never what stands there: it may be a secret."""
+    found = [f"{name('/'.join(map(str, f['loc'])))}: {f['msg']}" for f in error.errors()]
+    more = f"; and {len(found) - FAULTS} more" if len(found) > FAULTS else ""
+    return "; ".join(found[:FAULTS]) + more
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _in_words_of_others(error: Exception) -> str | None:
+    """Know the errors of what takes long to load; whoever raised one has loaded it."""
     import asyncpg
     from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -70,22 +93,18 @@ def _in_words(error: Exception) -> str | None:
     from kit.crypto import KeysUnusable
     from migrations.runner import DatabaseUnfit
 
-    known = (
-        HomeTaken, NotServed, EmbeddedFailed, StartFailed, DatabaseUnfit, KeysUnusable, LoadFailed,
-        LoginFailed, OSError,
-    )  # fmt: skip
-    if isinstance(error, known):
-        return str(error)
-    if isinstance(error, ValidationError):
-        return "; ".join(
-            f"SYT_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+    if isinstance(error, DatabaseUnfit | KeysUnusable | LoadFailed | LoginFailed):
+        more = error.__cause__
+        return _first_line(error) + (
+            f": {_faults(more)}" if isinstance(more, ValidationError) else ""
         )
     if isinstance(error, ArgumentError):
         return "SYT_DATABASE_URL or SYT_OWNER_URL is no postgresql:// URL"
-    if isinstance(error, DBAPIError):
-        error = error.orig.__cause__ or error  # type: ignore[union-attr, assignment]
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | DBAPIError):
-        return f"the database says: {str(error).partition(chr(10))[0]}"
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        cause = error.orig.__cause__ or error.orig
+        return f"the database says: {_first_line(cause)}"
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+        return f"the database says: {_first_line(error)}"
     return None
 
 
@@ -165,8 +184,10 @@ def load(
     async def fill(sessions: "Sessions") -> None:
         try:
             changed = await getattr(loading, f"load_{what}")(sessions, file)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise loading.LoadFailed(f"{file}: not what is expected: {error!r}") from error
+        except KeyError as error:
+            raise loading.LoadFailed(f"{file}: there is no column {error}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise loading.LoadFailed(f"{file}: not what is expected: {error}") from error
         say(f"{what}: {changed} changed")
 
     with _plainly(), database_for_command(Settings()) as database:

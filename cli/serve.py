@@ -221,6 +221,7 @@ def serve(
             # First: to load all that the API needs takes longer than everything else.
             for _ in range(wanted.workers):
                 supervisor.add([sys.executable, "-m", "api", str(listener.fileno())])
+            _check_keys(settings)
             start_cluster()
             _prepare(settings, database, prepare, stop)
             # Not before: of two starts that both allow it, both could bind until one listens.
@@ -236,14 +237,18 @@ def serve(
 
 def _prepare(settings: Settings, database: Database, prepare: Prepare | None, stop: Stop) -> None:
     """Do what has to be done before anybody is served."""
-    from kit.crypto import load_keys  # noqa: PLC0415 -- takes long to load; the API loads meanwhile
-
-    load_keys(settings)
     stop.check()
     bring_up_to_date(database)
     stop.check()
     if prepare is not None:
         stop.run(prepare(settings, database))
+
+
+def _check_keys(settings: Settings) -> None:
+    """Make the keys on a first start; say now, in one line, if they are of no use."""
+    from kit.crypto import load_keys  # noqa: PLC0415 -- long to load; the API loads meanwhile
+
+    load_keys(settings)
 
 
 @contextlib.contextmanager

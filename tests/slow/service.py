@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from typer.testing import CliRunner
 
 from cli.home import cluster_of
 from cli.login import ASSERTION_TYPE, assertion
+from cli.main import app
 from kit.embedded import EmbeddedFailed
 
 T = TypeVar("T")
@@ -57,7 +59,7 @@ def sweep(home: Path) -> None:
     for pid in processes(home):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(EmbeddedFailed):
+    with contextlib.suppress(EmbeddedFailed, OSError):
         cluster = cluster_of(home)
         for folder in (cluster.data, cluster.sockets):
             shutil.rmtree(folder, ignore_errors=True)
@@ -210,6 +212,15 @@ def syt(
         [sys.executable, "-m", "cli.main", *arguments], cwd=ROOT, env=environment(home, env),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False,
     )  # fmt: skip
+
+
+def syt_here(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process, where all it needs is loaded: for cases by the dozen."""
+    kept = {name: None for name in os.environ if name.startswith("SYT_")}
+    done = CliRunner().invoke(app, arguments, env={**kept, "SYT_HOME": str(home)})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:

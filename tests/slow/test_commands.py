@@ -23,6 +23,7 @@ from tests.slow.service import (
     running,
     starting,
     syt,
+    syt_here,
     wait_for,
 )
 
@@ -46,18 +47,11 @@ def empty() -> Iterator[Service]:
 
 @pytest.mark.parametrize("what", FILES)
 def test_loading_twice_changes_nothing(empty: Service, what: str) -> None:
-    first, second = (syt(empty.home, "load", what, str(FILES[what])) for _ in range(2))
+    first, second = (syt_here(empty.home, "load", what, str(FILES[what])) for _ in range(2))
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     assert first.stderr != f"{what}: 0 changed\n"
     assert second.stderr == f"{what}: 0 changed\n"
     assert empty.is_ready()
-
-
-def test_migrating_twice_is_as_good_as_once(home: Path) -> None:
-    for _ in range(2):
-        done = syt(home, "migrate")
-        assert (done.returncode, done.stderr) == (0, "up to date\n")
-    assert_all_gone(home)
 
 
 def test_a_command_of_its_own_stops_what_it_started(home: Path) -> None:
@@ -211,14 +205,15 @@ def test_a_broken_file_is_one_line_and_loads_nothing(
     what, content, word = BROKEN[case]
     file = tmp_path / "broken"
     file.write_bytes(content)
-    done = syt(empty.home, "load", what, str(file))
-    assert_one_line(done, word)
-    assert cluster_of(empty.home).psql(LEFT, database=DATABASE) == "0"
+    cluster = cluster_of(empty.home)
+    before = cluster.psql(LEFT, database=DATABASE)
+    assert_one_line(syt_here(empty.home, "load", what, str(file)), word)
+    assert cluster.psql(LEFT, database=DATABASE) == before
 
 
 @pytest.mark.parametrize("what", FILES)
 def test_a_file_that_is_not_there_is_told(empty: Service, what: str) -> None:
-    assert_one_line(syt(empty.home, "load", what, "/nowhere/file"), "/nowhere/file")
+    assert_one_line(syt_here(empty.home, "load", what, "/nowhere/file"), "/nowhere/file")
 
 
 def test_what_can_not_be_loaded_is_refused(home: Path) -> None:

@@ -20,6 +20,7 @@ from tests.slow.service import (
     processes,
     running,
     syt,
+    wait_for,
 )
 
 pytestmark = pytest.mark.slow
@@ -87,7 +88,8 @@ def test_it_serves_and_starts_no_other(foreign: Foreign, home: Path) -> None:
         assert not (home / "pg").exists()
         token = syt(home, "token", "reviewer", "330106", env=foreign.env())
         headers = {"Authorization": f"Bearer {token.stdout.strip()}"}
-        assert httpx.get(f"{service.url}/v1/matters", headers=headers).status_code == 200
+        url = f"{service.url}/v1/tasks"
+        wait_for(lambda: httpx.get(url, headers=headers).status_code == 200, 5)
         assert service.stop() == 0
     assert processes(home) == {}
     assert foreign.cluster.running()

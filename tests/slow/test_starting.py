@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from access.policy import Role
 from cli.login import assertion
 from tests.slow.conftest import Made
 from tests.slow.service import (
@@ -114,11 +113,6 @@ class TestOneHome:
             assert won.stop() == 0
         assert_all_gone(home)
 
-    def test_a_lock_of_a_process_that_is_gone_is_no_hindrance(self, home: Path) -> None:
-        home.mkdir()
-        (home / "lock").write_text("1 serve")
-        assert syt(home, "migrate").returncode == 0
-
 
 class TestPort:
     def test_a_taken_port_is_told_before_anything_is_made(self, demo: Service, home: Path) -> None:
@@ -139,14 +133,6 @@ class TestPort:
     def test_an_address_that_is_not_ours_is_told(self, home: Path) -> None:
         assert_one_line(syt(home, "serve", "--host", "192.0.2.1"), "192.0.2.1")
 
-    def test_it_can_be_had_again_at_once(self, spare: Path) -> None:
-        """Connections of the last start are still ending then."""
-        port = free_port()
-        for _ in range(2):
-            with running(spare, "serve", "--no-jobs", port=port) as service:
-                httpx.get(f"{service.url}/health/live")
-                assert service.stop() == 0
-
 
 class TestSettings:
     def test_what_is_wrong_is_named_without_its_value(self, home: Path) -> None:
@@ -160,26 +146,20 @@ class TestSettings:
         )
         assert_all_gone(home)
 
-    def test_several_processes_are_served(self, spare: Path) -> None:
-        with running(spare, "serve", "--workers", "2") as service:
-            assert len(service.children("api")) == 2
-            assert len(service.children("worker")) == 1
-            assert service.stop() == 0
-        assert_all_gone(spare)
-
     def test_the_owners_address_reaches_no_child(self, demo: Service) -> None:
         for pid in demo.children("api") + demo.children("worker"):
             assert b"SYT_OWNER_URL=" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
-def test_local_people_are_believed_by_demo_only(made: Made, spare: Path) -> None:
-    with running(spare, "serve", "--no-jobs") as service:
-        answer = httpx.get(f"{service.url}/v1/matters", headers=service.person(Role.REVIEWER))
+def test_serve_with_several_processes_believes_no_local_people_and_ends_with_its_terminal(
+    spare: Path,
+) -> None:
+    """Three things of one start: a start takes seconds."""
+    with running(spare, "serve", "--workers", "2") as service:
+        assert len(service.children("api")) == 2
+        assert len(service.children("worker")) == 1
+        answer = httpx.get(f"{service.url}/v1/matters", headers=service.person("reviewer"))
         assert answer.status_code == 401
-
-
-def test_a_closed_terminal_is_a_clean_end_too(spare: Path) -> None:
-    with running(spare, "serve") as service:
         os.kill(service.process.pid, signal.SIGHUP)
         assert service.process.wait(30) == 0
     assert_all_gone(spare)

@@ -22,16 +22,9 @@ def test_a_signal_ends_it_cleanly(spare: Path, number: signal.Signals) -> None:
         teller = {**service.teller(), "Idempotency-Key": make.key()}
         answer = httpx.post(f"{service.url}/v1/applications", json=make.body(), headers=teller)
         assert answer.status_code == 201, answer.text
-        assert service.stop(number) == 0
-        assert "Traceback" not in service.said()
-    assert_all_gone(spare)
-
-
-def test_ctrl_c_twice_is_no_worse_than_once(spare: Path) -> None:
-    with running(spare, "serve") as service:
-        service.process.send_signal(signal.SIGINT)
+        service.process.send_signal(number)
         time.sleep(0.2)
-        assert service.stop(signal.SIGINT) == 0
+        assert service.stop(number) == 0  # Twice is no worse than once.
         assert "Traceback" not in service.said()
     assert_all_gone(spare)
 
@@ -59,7 +52,7 @@ def _has_divisions(home: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("seconds", [0.05, 0.4, 0.8, 1.2, 1.6, 2.0])
+@pytest.mark.parametrize("seconds", [0.05, 0.5, 1.0, 1.8])
 def test_a_later_start_can_be_stopped_at_any_time(spare: Path, seconds: float) -> None:
     """Before the very first line of ours the system ends it; then nothing has been started yet."""
     with starting(spare, "demo") as service:
