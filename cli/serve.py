@@ -133,14 +133,14 @@ class Supervisor:
     children: list[Child] = field(default_factory=list)
 
     def add(self, command: Sequence[str]) -> None:
-        """Start one more; it waits for `begin`."""
+        """Start one more; it waits for `release`."""
         self.commands.append(command)
         self.children.append(self._start(command))
 
-    def begin(self) -> None:
-        """Let all of them begin."""
+    def release(self) -> None:
+        """Let all of them set off."""
         for child in self.children:
-            child.begin()
+            child.release()
 
     def failed(self) -> int | None:
         """Give the status of one that has ended."""
@@ -181,7 +181,7 @@ class Supervisor:
     def _replace(self, slot: int) -> None:
         self.children[slot].reap(0)
         self.children[slot] = self._start(self.commands[slot])
-        self.children[slot].begin()
+        self.children[slot].release()
 
     def _start(self, command: Sequence[str]) -> Child:
         return Child(command, self.environment, [self.descriptor])
@@ -226,11 +226,11 @@ def serve(
             _prepare(settings, database, prepare, stop)
             # Not before: of two starts that both allow it, both could bind until one listens.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            supervisor.begin()
+            supervisor.release()
             _wait_ready(wanted, supervisor)
             if wanted.jobs:
                 supervisor.add([sys.executable, "-m", "worker"])
-                supervisor.begin()
+                supervisor.release()
             greet()
             supervisor.watch(database.cluster, start_cluster)
 

@@ -1,6 +1,6 @@
 """A child process that begins when its parent says so, and does not outlive it, however that ends.
 
-The two hold the ends of a pipe: a byte in it says "begin", its end says that the parent is gone. The
+The two hold the ends of a pipe: a byte in it says "go on", its end says that the parent is gone. The
 kernel closes it also for a parent that was killed, at once, which a look at the parent's number is too
 late and too unsure for: that number may have gone before the first look.
 """
@@ -29,7 +29,7 @@ class Child:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], keep: Sequence[int] = ()
     ) -> None:
-        """Start it; it imports what it needs and then waits for `begin`. `keep` are its descriptors."""
+        """Start it; it imports what it needs and then waits for `release`. `keep` are its descriptors."""
         ours, theirs = os.pipe()[::-1]
         try:
             self._process = subprocess.Popen(  # noqa: S603
@@ -41,14 +41,14 @@ class Child:
             raise
         finally:
             os.close(theirs)
-        self._line, self._begun = ours, False
+        self._line, self._released = ours, False
         self.pid = self._process.pid
 
-    def begin(self) -> None:
+    def release(self) -> None:
         """Let it go on; to say it twice does nothing."""
-        if self._begun:
+        if self._released:
             return
-        self._begun = True
+        self._released = True
         with contextlib.suppress(BrokenPipeError):  # It has ended already; `ended` tells.
             os.write(self._line, b"!")
 
@@ -71,7 +71,7 @@ class Child:
 
 
 def leave_with_parent() -> None:
-    """In a child: wait for "begin"; from then on stop, as if told to, once the parent is gone."""
+    """In a child: wait to be released; from then on stop, as if told to, once the parent is gone."""
     named = os.environ.pop(LINE, None)
     if named is not None and not os.read(int(named), 1):
         raise SystemExit(0)

@@ -45,11 +45,14 @@ class Load:
         return None
 
     def submit_in_the_end(self, client: httpx.Client, key: str) -> httpx.Response:
-        """Submit; later again, while the terminal may not so often."""
-        while (answer := self.submit(client, key)) is not None and answer.status_code == 429:
+        """Submit; later again while it is told to: too often, or rights were last read before a cut."""
+        deadline = time.monotonic() + 20
+        while True:
+            answer = self.submit(client, key)
+            assert answer is not None
+            if answer.status_code not in (429, 503) or time.monotonic() > deadline:
+                return answer
             time.sleep(0.2)
-        assert answer is not None
-        return answer
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[threading.Event]:
