@@ -88,14 +88,18 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    gc.enable()
 
 
 @asynccontextmanager
 async def running(state: State) -> AsyncIterator[State]:
     """Fill the memories, follow their changes, and at the end let go of nothing unwritten."""
-    await state.follower.look()
-    await state.counter.serials.refill()
-    _settle_memory()
+    gc.disable()  # What is loaded stays: to look through it while it grows takes longer than to load.
+    try:
+        await state.follower.look()
+        await state.counter.serials.refill()
+    finally:
+        _settle_memory()
     following = asyncio.create_task(state.follower.follow())
     try:
         yield state

@@ -55,23 +55,21 @@ async def load_reference(sessions: Sessions) -> None:
 
 async def load_demo(sessions: Sessions, home: Path) -> dict[str, Any]:
     """Load the demonstration, unless it is there; give its outlet, terminal and teller."""
-    places = sample.townships(DATA / "divisions" / "divisions.csv")
-    outlets = list(sample.outlets(places))
-    if not await _there(sessions, len(outlets)):
+    if not await _there(sessions):
         await load_reference(sessions)
+        outlets = list(sample.outlets(sample.townships(DATA / "divisions" / "divisions.csv")))
         await load.load_registry(
             sessions,
             {"banks": sample.banks(), "agreements": sample.agreements(today()), "outlets": outlets},
         )
-    chosen = next(o["number"] for o in outlets if o["division"].startswith(sample.COUNTY))
-    return await _people(sessions, home, chosen)
+    return await _people(sessions, home, sample.FIRST_OUTLET)
 
 
-async def _there(sessions: Sessions, wanted: int) -> bool:
+async def _there(sessions: Sessions) -> bool:
     """Tell whether all sample outlets are there; they are loaded last."""
     async with transaction(sessions) as session:
         counted = select(func.count()).select_from(Outlet).where(Outlet.is_sample)
-        return (await session.exec(counted)).one() >= wanted
+        return (await session.exec(counted)).one() >= sample.COUNT
 
 
 async def _people(sessions: Sessions, home: Path, outlet: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from agencies.memory import KIND as AGENCIES
@@ -105,8 +106,16 @@ async def load_agencies(sessions: Sessions, path: Path) -> int:
         for row in rows
         for county in row["covers"].split()
     ]
-    changed = await put_rows(sessions, AGENCIES, Agency, agencies)
-    return changed + await put_rows(sessions, AGENCIES, AgencyCoverage, covering)
+    try:
+        async with transaction(sessions) as session:
+            stamp = {"generation": await raise_generation(session, AGENCIES)}
+            changed = await put(session, Agency, [{**row, **stamp} for row in agencies])
+            covered = await put(session, AgencyCoverage, [{**row, **stamp} for row in covering])
+    except DBAPIError as error:
+        raise LoadFailed(
+            f"{path}: {type(error.orig).__name__}: rows contradict each other"
+        ) from None
+    return changed + covered
 
 
 def _guide_files(path: Path) -> list[Path]:
@@ -164,7 +173,7 @@ async def _put_checked(
     path: Path,
 ) -> int:
     try:
-        return await put_rows(sessions, kind, table, rows)
+        return await put_rows(sessions, kind, table, list(rows))
     except (KeyError, ValueError) as error:
         raise LoadFailed(f"{path}: {error!r}") from error
 

@@ -10,6 +10,11 @@ from typing import Any, NamedTuple
 SEED = 330000
 COUNTY = "330106"
 YEARS = 3
+COUNT = 10_505
+"""Outlets that the rule gives: known, so that a later start need not make them to count them."""
+
+FIRST_OUTLET = f"{COUNTY}000001"
+"""The outlet that the demonstration's terminal stands in."""
 
 BANKS = (
     ("SRCB", "测试农商银行(样例)", "402", 55),

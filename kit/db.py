@@ -83,6 +83,14 @@ class Dated(SQLModel):
     created_at: datetime = Field(default_factory=now, sa_type=Instant)
 
 
+async def _connect(*arguments: Any, **options: Any) -> asyncpg.Connection:
+    """Connect; a socket that is not there is a database that is not there."""
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except OSError as error:
+        raise ConnectionError(type(error).__name__) from None
+
+
 def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
     """Make an engine whose every connection gives up on a statement that takes too long."""
     engine = create_async_engine(
@@ -93,6 +101,7 @@ def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
         hide_parameters=True,  # An error's text must not quote what may be personal.
         connect_args={
             "timeout": 3,
+            "async_creator_fn": _connect,
             "server_settings": {
                 "statement_timeout": STATEMENT_TIMEOUT,
                 "lock_timeout": LOCK_TIMEOUT,

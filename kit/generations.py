@@ -22,6 +22,9 @@ log = structlog.get_logger()
 POLL = 1.0
 """Seconds between two looks."""
 
+LOOK = 2.0
+"""Seconds that a look may take: one that hangs is given up, and the next is made."""
+
 TOO_OLD = 5.0
 """Seconds without a look after which nothing in memory may be trusted for a right."""
 
@@ -92,7 +95,7 @@ class Follower:
         while True:
             await asyncio.sleep(POLL)
             try:
-                await asyncio.wait_for(self.look(), timeout=TOO_OLD)
+                await asyncio.wait_for(self.look(), timeout=LOOK)
             except Exception as error:
                 log.warning(
                     "generations_unread", error=type(error).__name__, age=round(self.age, 1)

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from api.body import ContractRoute
 from cli.problems import page
 from kit.errors import REGISTRY
+from migrations.tables import MODULES
 
 ROOT = pathlib.Path(__file__).parent.parent
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -39,6 +40,16 @@ def test_the_wheel_names_every_package() -> None:
     found = {p.parent.name for p in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
     assert set(PACKAGES) == found
     assert set(CONFIG["tool"]["importlinter"]["root_packages"]) == found
+
+
+def test_every_table_is_known_to_the_migrations() -> None:
+    """A table that nobody loads would be dropped by the next migration that is made."""
+    found = {
+        ".".join(p.relative_to(ROOT).with_suffix("").parts)
+        for p in sources()
+        if re.search(r"^class .*table=True\)", p.read_text(), re.MULTILINE)
+    }
+    assert found == set(MODULES)
 
 
 def test_only_one_place_commits() -> None:
