@@ -57,4 +57,4 @@ class AccessRecord(SQLModel, table=True):
     subject: str = Field(max_length=80)
     role: str = Field(max_length=32)
     application: str = Field(max_length=40, index=True)
-    purpose: str = Field(max_length=200)
+    purpose_sealed: bytes = Field(description="Why: people write names into it.")

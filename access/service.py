@@ -7,12 +7,15 @@ from datetime import UTC, date, datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access import queries
+from access.callers import Caller
 from access.errors import AssertionReused, ScopeInvalid
 from access.memory import KIND
 from access.models import AccessRecord, Grant
 from access.policy import SCOPES, Role, Scope
 from kit.clock import now, today
+from kit.crypto import KeyRing
 from kit.generations import raise_generation
+from kit.ids import uuid7
 
 SCOPE_FORMS = {
     Scope.OUTLET: re.compile(r"[1-9][0-9]{11}", re.ASCII),
@@ -75,7 +78,14 @@ async def use_once(session: AsyncSession, issuer: str, jti: str, expires: int) -
 
 
 def record_access(
-    session: AsyncSession, *, subject: str, role: str, application: str, purpose: str
+    session: AsyncSession, keys: KeyRing, caller: Caller, *, application: str, purpose: str
 ) -> None:
     """Record that a person is shown personal data in full; written before it is shown."""
-    session.add(AccessRecord(subject=subject, role=role, application=application, purpose=purpose))
+    id_ = uuid7()
+    sealed = keys.seal(purpose.encode(), bound_to=f"access_record.purpose:{id_}")
+    session.add(
+        AccessRecord(
+            id=id_, subject=caller.id, role=caller.role, application=application,
+            purpose_sealed=sealed,
+        )
+    )  # fmt: skip

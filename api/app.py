@@ -50,7 +50,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
 
     app = FastAPI(
-        title="社银通", version="0.1.0", docs_url=None, redoc_url=None, lifespan=lifespan,
+        title="社银通", version="0.1.0", docs_url=None,
+        redirect_slashes=False, redoc_url=None, lifespan=lifespan,
         responses=REFUSALS, description="Bank outlets handle social-security matters.",
     )  # fmt: skip
     app.state.syt = make_state(settings, settings.database_url or "")

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope
 from access.callers import Caller
 from access.errors import Forbidden
 from access.policy import May
-from api.problems import BodyTooLarge, JsonMalformed, JsonTooDeep, TextForbidden
+from api.problems import BodyTooLarge, JsonMalformed, JsonTooDeep, JsonTooMany, TextForbidden
 from kit.errors import DomainError
 
 PARSED_ALREADY = "syt.request"
@@ -28,7 +28,7 @@ PARSED_ALREADY = "syt.request"
 
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-DEPTH = 32
+DEPTH, MEMBERS = 32, 10_000
 LARGEST = 1024 * 1024
 
 Handler = Callable[..., Coroutine[Any, Any, Any]]
@@ -38,8 +38,10 @@ def parse(body: bytes) -> Any:
     """Read JSON, within limits that are checked before it is parsed.
 
     Raises:
-        JsonTooDeep, JsonMalformed, TextForbidden: what its name says.
+        JsonTooMany, JsonTooDeep, JsonMalformed, TextForbidden: what its name says.
     """
+    if body.count(b",") > MEMBERS:
+        raise JsonTooMany()
     if body.count(b"[") + body.count(b"{") > DEPTH and _depth(body) > DEPTH:
         raise JsonTooDeep()
     try:

@@ -80,6 +80,8 @@ class Identify(HTTPBearer):
         claims = state.tokens.check(token)
         if not self._even_when_stale and not state.follower.fresh:
             raise MemoryStale()
+        if not state.buckets.take(claims.terminal or f"person:{claims.subject}"):
+            raise TooManyRequests()
         if claims.terminal is None:
             return state.grants.caller(claims.subject)
         return _teller(state, claims)
@@ -95,8 +97,6 @@ def _teller(state: State, claims: Claims) -> Caller:
         raise TerminalSuspended()
     if teller is None or teller.status != "active" or teller.outlet != terminal.outlet:
         raise TellerInactive()
-    if not state.buckets.take(terminal.id):
-        raise TooManyRequests()
     return callers.teller(terminal.id, terminal.outlet, teller.code)
 
 
@@ -112,6 +112,7 @@ def may(permission: May, *, even_when_stale: bool = False) -> Any:
 
 
 Number = Annotated[str, Path(max_length=60, description="Number of an application.")]
+VERSION = re.compile(r'"([1-9][0-9]{0,9})"', re.ASCII)
 NUMBER = re.compile(r"SYT[0-9]{27}", re.ASCII)
 
 
@@ -153,14 +154,8 @@ def version_of(if_match: str | None) -> int:
     """
     if if_match is None:
         raise PreconditionRequired()
-    bare = if_match.strip()
-    if (
-        len(bare) < 3
-        or bare[0] != '"'
-        or bare[-1] != '"'
-        or not bare[1:-1].isascii()
-        or not bare[1:-1].isdigit()
-    ):
+    found = VERSION.fullmatch(if_match.strip())
+    if found is None:
         words = Words('须为带引号的版本号，如 "3"', 'a version in quotes, as "3"')
         raise RequestInvalid(faults=[Fault("/header/If-Match", "form", words)])
-    return int(bare[1:-1][:18])
+    return int(found[1])

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from api.problems import REQUEST_ID, Internal, problem
 from kit.ids import secret
@@ -56,11 +56,12 @@ class Edge:
 
         try:
             await self._app(scope, receive, send_on)
+        except ClientDisconnect:
+            log.info("client_left", method=scope["method"])  # A poor line is no fault of ours.
         except Exception as error:
             log.error("unexpected", error=type(error).__name__, where=where(error))
             if status == 0:
-                answer = problem(Request(scope), Internal())
-                await answer(scope, receive, send_on)
+                await problem(Request(scope), Internal())(scope, receive, send_on)
         finally:
             self._note(scope, status, time.perf_counter() - began)
             structlog.contextvars.clear_contextvars()

@@ -1,8 +1,10 @@
 """Errors on the wire: RFC 9457, one shape, one table of status codes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
+import asyncpg
 import orjson
 import structlog
 from fastapi import FastAPI, Request
@@ -76,6 +78,27 @@ class TextForbidden(DomainError):
     advice = Words("去掉空字符(U+0000)后重发。", "Remove U+0000 and send again.")
 
 
+class JsonTooMany(DomainError):
+    """The body has more members than anything we take."""
+
+    kind = Kind.TOO_LARGE
+    code = "json-too-many"
+    title = Words("JSON 内容项过多", "The JSON has too many members")
+    advice = Words("一次最多一万项。", "Send ten thousand members at most.")
+
+
+class QueryTooBroad(DomainError):
+    """A list that would take too long."""
+
+    kind = Kind.INVALID
+    code = "query-too-broad"
+    title = Words("查询范围过大", "The query is too broad")
+    advice = Words(
+        "缩小范围：加上网点、机构、事项、状态或收件日期等条件。",
+        "Narrow it: name an outlet, agency, matter, state or days of receipt.",
+    )
+
+
 class BodyTooLarge(DomainError):
     """The body is larger than the operation takes."""
 
@@ -139,6 +162,9 @@ SHAPES = {
     "too_long": Words("项数太多", "has too many items"),
 }
 WRONG = Words("类型或格式不对", "has the wrong type or form")
+FAULTS = 200
+"""Faults that an answer names at most: who sends more sends something else."""
+
 TAGS = frozenset({"person", "organization"})
 """Names that pydantic puts into a place where a body has none."""
 
@@ -163,7 +189,8 @@ async def _misshapen(request: Request, error: Exception) -> Response:
     fault = getattr(request.state, "body_fault", None)
     if fault is not None:
         return problem(request, fault)
-    return problem(request, RequestInvalid(faults=list(_faults(error.errors()))))
+    faults = list(islice(_faults(error.errors()), FAULTS))
+    return problem(request, RequestInvalid(faults=faults))
 
 
 def _faults(errors: Iterable[Any]) -> Iterable[Fault]:
@@ -172,7 +199,8 @@ def _faults(errors: Iterable[Any]) -> Iterable[Fault]:
         if where == "body" and "applicant" in path:
             path = [part for part in path if part not in TAGS]
         root = "" if where == "body" else f"/{where}"
-        at = root + "".join(f"/{str(part)[:60]}" for part in path)
+        parts = (str(part)[:60].replace("~", "~0").replace("/", "~1") for part in path)
+        at = root + "".join(f"/{part}" for part in parts)
         yield Fault(at, error["type"], SHAPES.get(error["type"], WRONG))
 
 
@@ -181,18 +209,33 @@ async def _http(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, DomainError):  # Raised while a form was read.
         return problem(request, error.__cause__)
     found = {404: NoSuchPage, 405: NoSuchMethod}.get(error.status_code)
-    return problem(request, found() if found else JsonMalformed())
+    answer = problem(request, found() if found else JsonMalformed())
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _database(request: Request, error: Exception) -> Response:
     """Tell a database that is away from a fault of ours: only the first is worth another try."""
-    cause = getattr(error, "orig", error)
-    driver = getattr(cause, "__cause__", None) or cause
+    chain = list(_chain(error))
+    if _is_list(request) and any(isinstance(e, asyncpg.QueryCanceledError) for e in chain):
+        return problem(request, QueryTooBroad())
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    if lost or isinstance(driver, AWAY + BUSY):
-        log.warning("database_away", error=type(driver).__name__)
+    if lost or any(isinstance(e, AWAY + BUSY) for e in chain):
+        log.warning("database_away", error=type(chain[-1]).__name__)
         return problem(request, DatabaseAway())
     raise error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Walk from an error to what it stands for: the ORM's, the adapter's, the driver's."""
+    seen = 0
+    while error is not None and seen < 8:
+        yield error
+        error, seen = getattr(error, "orig", None) or error.__cause__, seen + 1
+
+
+def _is_list(request: Request) -> bool:
+    return request.method == "GET" and not request.path_params
 
 
 async def answer_to(request: Request, error: Exception) -> Response:

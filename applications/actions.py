@@ -73,7 +73,7 @@ def coded(wanted: ActionRequest) -> bool:
     return bool(NEEDS.get(wanted.action, Need()).reasons)
 
 
-def faults(wanted: ActionRequest, desk: Desk) -> Iterator[Fault]:
+def faults(wanted: ActionRequest, case: Case) -> Iterator[Fault]:
     """Find all that is missing or wrong in an action's body."""
     need = NEEDS.get(wanted.action, Need())
     for name in need.fields:
@@ -83,8 +83,11 @@ def faults(wanted: ActionRequest, desk: Desk) -> Iterator[Fault]:
         yield Fault("/reason", "enum", NOT_TAKEN)
     if wanted.reason == "BS01" and wanted.right_agency is None:
         yield Fault("/right_agency", "required", NAME_IT)
-    if wanted.right_agency is not None and wanted.right_agency not in desk.agencies.by_code:
+    if wanted.right_agency is not None and wanted.right_agency not in case.desk.agencies.by_code:
         yield Fault("/right_agency", "unknown", Words("没有该经办机构", "no such agency"))
+    guide = case.desk.catalogue.version(case.row.matter, case.row.guide_version)
+    if wanted.way is not None and guide and wanted.way not in guide.guide.delivery_ways:
+        yield Fault("/way", "enum", Words("指南没有这种送达方式", "the guide has no such way"))
 
 
 def hindrance(case: Case, move: Move) -> type[DomainError] | None:
@@ -92,10 +95,11 @@ def hindrance(case: Case, move: Move) -> type[DomainError] | None:
     row, caller = case.row, case.caller
     if caller.id in _did_before(row, move):
         return SamePerson
-    if move.source in CLAIMED and row.claimed_by != caller.id:
+    withdrawn = move.by is Action.WITHDRAW  # The applicant may, whoever works on it.
+    if move.source in CLAIMED and row.claimed_by != caller.id and not withdrawn:
         if row.claimed_until is not None and row.claimed_until > case.now:
             return ClaimedByOther
-        if move.source is State.IN_REVIEW and move.by is not Action.WITHDRAW:
+        if move.source is State.IN_REVIEW:
             return NotClaimed
     check = EXTRA.get(move.by)
     return check(case) if check is not None else None

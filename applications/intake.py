@@ -5,10 +5,11 @@ are then sent one by one. A client that hangs up cancels nobody.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,7 +18,7 @@ from applications.draft import Draft, renumbered
 from applications.errors import KeyInProgress, QueueFull
 from applications.numbers import Serials
 from kit.crypto import KeyRing
-from kit.db import AWAY, driver
+from kit.db import AWAY, BUSY, DatabaseAway, driver
 
 BATCH = 64
 """Submissions in one statement at most: more would make the first wait for the last."""
@@ -91,12 +92,32 @@ class Written(NamedTuple):
     likely_duplicate: bool
 
 
-Waiting: TypeAlias = tuple[Draft, asyncio.Future[Written]]
+class Waiting(NamedTuple):
+    """A draft that waits to be written, and who waits for it."""
+
+    draft: Draft
+    future: asyncio.Future[Written]
+    since: float
+
+
+PATIENCE = 8.0
+"""Seconds after which a draft is no longer begun with: its client has given up, or is about to."""
+
+BUSY_ENOUGH = 2
+"""Members of a batch that wait for a lock in vain, after which it is the database that is busy."""
 
 
 def _answer(future: asyncio.Future[Written], outcome: Written) -> None:
     if not future.done():  # A client that has hung up no longer waits.
         future.set_result(outcome)
+
+
+def _given_up(waiting: Waiting) -> bool:
+    """Refuse what has waited for too long; tell whether it has, or its client has hung up."""
+    late = time.monotonic() - waiting.since > PATIENCE
+    if late:
+        _fail(waiting.future, QueueFull())
+    return late
 
 
 def _fail(future: asyncio.Future[Written], error: Exception) -> None:
@@ -130,7 +151,7 @@ class Intake:
         if len(self._waiting) >= self._limit:
             raise QueueFull()
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
-        self._waiting.append((draft, future))
+        self._waiting.append(Waiting(draft, future, time.monotonic()))
         if self._free:
             self._free -= 1
             lane = asyncio.create_task(self._work())
@@ -146,34 +167,57 @@ class Intake:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                size = min(len(self._waiting), BATCH)
-                await self._settle([self._waiting.popleft() for _ in range(size)])
+                batch = [w for w in self._take() if not _given_up(w)]
+                if batch:
+                    await self._settle(batch)
         finally:
             self._free += 1
 
+    def _take(self) -> list[Waiting]:
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
+
     async def _settle(self, batch: list[Waiting]) -> None:
         try:
-            written = await self._send([draft for draft, _ in batch])
+            written = await self._send([waiting.draft for waiting in batch])
         except AWAY as error:
-            for _, future in batch:
-                _fail(future, error)
+            for waiting in batch:
+                _fail(waiting.future, error)
         except Exception as error:
-            if len(batch) == 1:
-                await self._settle_alone(*batch[0], error)
-            else:
-                for member in batch:
-                    await self._settle([member])
+            await self._settle_each(batch, error)
         else:
-            for (_, future), outcome in zip(batch, written, strict=True):
-                _answer(future, outcome)
+            for waiting, outcome in zip(batch, written, strict=True):
+                _answer(waiting.future, outcome)
 
-    async def _settle_alone(
-        self, draft: Draft, future: asyncio.Future[Written], error: Exception
-    ) -> None:
+    async def _settle_each(self, batch: list[Waiting], error: Exception) -> None:
+        """Send the members alone: what fails one harms no other.
+
+        One that waits for a lock in vain has a key that another call holds; where several do, it is the
+        database that is busy, and the rest are told so without waiting too.
+        """
+        held: list[Waiting] = []
+        met = error if len(batch) == 1 else None
+        for waiting in batch:
+            if len(held) >= BUSY_ENOUGH or await self._is_held(waiting, met):
+                held.append(waiting)
+        for waiting in held:
+            _fail(waiting.future, DatabaseAway() if len(held) >= BUSY_ENOUGH else KeyInProgress())
+
+    async def _is_held(self, waiting: Waiting, error: Exception | None) -> bool:
+        """Send one alone, or deal with the error it has met; tell whether it met a lock."""
         try:
-            _answer(future, await self._try_again(draft, error))
+            if error is None:
+                outcome = (await self._send([waiting.draft]))[0]
+            else:
+                outcome = await self._try_again(waiting.draft, error)
+        except BUSY:
+            return True
         except Exception as final:
-            _fail(future, final)
+            if error is None and isinstance(final, asyncpg.UniqueViolationError):
+                return await self._is_held(waiting, final)  # Another number may be free.
+            _fail(waiting.future, final)
+        else:
+            _answer(waiting.future, outcome)
+        return False
 
     async def _try_again(self, draft: Draft, error: Exception) -> Written:
         """Try other numbers where the number was taken; else tell what went wrong."""
@@ -185,8 +229,6 @@ class Intake:
                 return (await self._send([draft]))[0]
             except asyncpg.UniqueViolationError as again:
                 error = again
-        if isinstance(error, asyncpg.LockNotAvailableError):
-            raise KeyInProgress() from error
         raise error
 
     async def _send(self, drafts: Sequence[Draft]) -> list[Written]:

@@ -171,7 +171,7 @@ async def act(
     if row.version != version:
         raise StaleVersion(version=row.version)
     move = _legal(case, wanted)
-    faults = list(actions.faults(wanted, desk))
+    faults = list(actions.faults(wanted, case))
     if faults:
         raise ContentInvalid(faults=faults)
     actions.apply(case, move)
@@ -213,7 +213,9 @@ def _keep_result(row: Application, wanted: ActionRequest, desk: Desk) -> None:
     if row.outcome is None or row.result_sealed is not None:
         return
     guide = desk.catalogue.version(row.matter, row.guide_version)
-    result = dict(wanted.result or {})
+    result = {
+        name: value for name, value in (wanted.result or {}).items() if name not in views.OURS
+    }
     if row.outcome == "denied":
         result |= {"reason": wanted.reason, "remedy": guide.guide.remedy if guide else ""}
     bound = f"{views.RESULT}:{row.number}"

@@ -16,6 +16,8 @@ from kit.clock import CHINA, day_of
 from schemas import masking
 
 RESULT = "application.result_sealed"
+OURS = frozenset({"reason", "remedy"})
+"""Parts of a result that the service writes: a code, and the guide's words."""
 
 
 def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[str, Any]:
@@ -93,4 +95,4 @@ def _result(row: Application, desk: Desk, *, revealed: bool) -> dict[str, Any] |
     plain: dict[str, Any] = orjson.loads(
         desk.keys.open(row.result_sealed, bound_to=f"{RESULT}:{row.number}")
     )
-    return plain if revealed else masking.form(plain, frozenset(plain) - {"remedy"})
+    return plain if revealed else masking.form(plain, frozenset(plain) - OURS)

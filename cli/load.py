@@ -159,6 +159,8 @@ async def load_outlets(sessions: Sessions, path: Path) -> int:
             "lat": _number(row.get("lat", "")), "lng": _number(row.get("lng", "")),
             "phone": row.get("phone", ""), "hours": row.get("hours", ""),
             "windows": int(row.get("windows") or 1),
+            "is_sample": row.get("is_sample", "") == "true",
+            "version": 1,
         }
         for row in read_csv(path)
     ]  # fmt: skip

@@ -91,6 +91,7 @@ def _in_words_of_others(error: Exception) -> str | None:
     from cli.load import LoadFailed
     from cli.login import LoginFailed
     from kit.crypto import KeysUnusable
+    from kit.errors import DomainError
     from migrations.runner import DatabaseUnfit
 
     if isinstance(error, DatabaseUnfit | KeysUnusable | LoadFailed | LoginFailed):
@@ -98,6 +99,8 @@ def _in_words_of_others(error: Exception) -> str | None:
         return _first_line(error) + (
             f": {_faults(more)}" if isinstance(more, ValidationError) else ""
         )
+    if isinstance(error, DomainError):
+        return f"{error.title.zh} {error.title.en}. {error.advice.en}"
     if isinstance(error, ArgumentError):
         return "SYT_DATABASE_URL or SYT_OWNER_URL is no postgresql:// URL"
     if isinstance(error, DBAPIError) and error.orig is not None:

@@ -64,6 +64,7 @@ class EventText(SQLModel, table=True):
     """The words of an action, sealed: opinions, reasons, who received."""
 
     __tablename__ = "event_text"
+    __table_args__ = ({"info": {"grants": "SELECT, INSERT"}},)
 
     event: int = Field(primary_key=True, sa_type=sa.BigInteger)
     sealed: bytes

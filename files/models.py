@@ -10,6 +10,7 @@ class StoredFile(Dated, table=True):
     """A scan that an outlet handed in; its bytes lie sealed in the store."""
 
     __tablename__ = "stored_file"
+    __table_args__ = ({"info": {"grants": "SELECT, INSERT"}},)
 
     id: str = Field(primary_key=True, max_length=80)
     path: str = Field(max_length=80, description="Where it lies in the store.")

@@ -29,10 +29,13 @@ SQLModel.metadata.naming_convention = {
 
 Instant = sa.DateTime(timezone=True)
 
-UNCOMPARED = frozenset({"generation", "created_at"})
+UNCOMPARED = frozenset({"generation", "created_at", "version"})
 """Columns whose difference alone is no change."""
 
 STATEMENT_TIMEOUT = "5s"
+COMMAND_TIMEOUT = 6
+"""Seconds after which we stop waiting ourselves: a server that stands still keeps no limit of its own."""
+
 LOCK_TIMEOUT = "2s"
 TRANSACTION_TIMEOUT = "5s"
 """No transaction of ours may live long: one long writer holds up the feed of events."""
@@ -101,6 +104,7 @@ def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
         hide_parameters=True,  # An error's text must not quote what may be personal.
         connect_args={
             "timeout": 3,
+            "command_timeout": COMMAND_TIMEOUT,
             "async_creator_fn": _connect,
             "server_settings": {
                 "statement_timeout": STATEMENT_TIMEOUT,
@@ -161,6 +165,10 @@ async def run(
     return await (await session.connection()).execute(statement, values)
 
 
+SET = {"version": "version = t.version + 1"}
+"""A row that is changed gets another version, whatever the new one says."""
+
+
 async def put(
     session: AsyncSession, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]
 ) -> int:
@@ -178,7 +186,7 @@ async def put(
         INSERT INTO {known.name} AS t ({", ".join(names)})
         SELECT {", ".join(names)} FROM jsonb_populate_recordset(NULL::{known.name}, cast(:rows AS jsonb))
         ON CONFLICT ({", ".join(keys)}) DO UPDATE
-        SET {", ".join(f"{n} = excluded.{n}" for n in others if n != "created_at")}
+        SET {", ".join(SET.get(n, f"{n} = excluded.{n}") for n in others if n != "created_at")}
         WHERE ({", ".join(f"t.{n}" for n in others if n not in UNCOMPARED)})
             IS DISTINCT FROM ({", ".join(f"excluded.{n}" for n in others if n not in UNCOMPARED)})
     """)  # noqa: S608 -- names of our own tables and columns

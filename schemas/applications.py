@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from schemas.base import Listing, Request, Response
+from schemas.base import Count, Flag, Listing, Request, Response, Written
 from schemas.codes import BaseCode
 from schemas.guides import Code, Exemption
 
@@ -129,22 +129,24 @@ class HandedIn(Request):
     code: Code
     file: Annotated[str, StringConstraints(max_length=120)] | None = None
     exemption: Exemption | None = None
-    promised_by: date | None = None
+    promised_by: Annotated[date, Written] | None = None
 
 
 class ApplicationSubmit(Request):
     """What a terminal hands in."""
 
     matter: BaseCode
-    guide_version: int | None = Field(None, ge=1, description="Left out: the one in force.")
+    guide_version: Count | None = Field(None, ge=1, description="Left out: the one in force.")
     applicant: Annotated[Person | Organization, Field(discriminator="kind")]
     subject: Subject | None = None
     proxy: Proxy | None = None
     form: dict[str, Any] = Field(max_length=200)
     materials: list[HandedIn] = Field(default_factory=list, max_length=60)
-    accept: bool = Field(False, description="Accept at once; needs delegation D2 or D3.")
-    consent: bool = Field(description="The applicant agreed to the handling of the data (PIPL 17).")
-    captured_at: AwareDatetime | None = Field(None, description="Device time of work done offline.")
+    accept: Flag = Field(False, description="Accept at once; needs delegation D2 or D3.")
+    consent: Flag = Field(description="The applicant agreed to the handling of the data (PIPL 17).")
+    captured_at: Annotated[AwareDatetime, Written] | None = Field(
+        None, description="Device time of work done offline."
+    )
 
 
 class ApplicationFilter(Listing):
@@ -171,7 +173,7 @@ class TaskFilter(Listing):
 class ClaimRequest(Request):
     """How many applications a person takes to work on."""
 
-    limit: int = Field(1, ge=1, le=50)
+    limit: Count = Field(1, ge=1, le=50)
     matters: list[BaseCode] | None = Field(None, max_length=50)
 
 
@@ -283,7 +285,7 @@ class ActionRequest(Request):
     remedy: Opinion | None = None
     missing: list[dict[str, Any]] | None = Field(None, max_length=60)
     reasons: list[dict[str, Any]] | None = Field(None, max_length=60)
-    by: Day | None = None
+    by: Annotated[Day, Written] | None = None
     form: dict[str, Any] | None = Field(None, max_length=200)
     materials: list[HandedIn] | None = Field(None, max_length=60)
     procedure: (
@@ -299,5 +301,5 @@ class ActionRequest(Request):
         | None
     ) = None
     basis: Opinion | None = None
-    working_days: int | None = Field(None, ge=1, le=365)
+    working_days: Count | None = Field(None, ge=1, le=365)
     agency: AgencyCode | None = None

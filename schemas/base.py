@@ -1,10 +1,27 @@
 """What every contract shares."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
+
+Flag = Annotated[bool, Strict()]
+"""True or false, and nothing that may be taken for it."""
+
+Count = Annotated[int, Strict()]
+"""A whole number, written as one."""
+
+
+def _written(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise PydanticCustomError("text_expected", "a day or an instant is written as text")
+    return value
+
+
+Written = BeforeValidator(_written)
+"""A day or an instant as text: a number would be taken for seconds since 1970."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 """A name or a short phrase, an..200 of GB/T 39046."""

@@ -31,7 +31,7 @@ def anything(value: Any) -> Any:
 
 
 MASKS = {"name": name, "id_number": id_number, "phone": phone, "credit_code": anything}
-PLAIN = frozenset({"kind", "id_type", "relation"})
+PLAIN = frozenset({"kind", "id_type"})
 
 
 def person(value: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -298,7 +298,7 @@ class TestConditions:
 
 class TestReading:
     async def test_masked_until_revealed_and_recorded(
-        self, http: httpx.AsyncClient, make: Make, owner: AsyncEngine
+        self, http: httpx.AsyncClient, make: Make, owner: AsyncEngine, state: State
     ) -> None:
         made = (await m.submit(http, make.teller(await make.place()))).json()
         reviewer = await make.person(Role.REVIEWER)
@@ -312,9 +312,11 @@ class TestReading:
         assert full["applicant"]["id_number"] == IDS[0]
         async with owner.connect() as connection:
             found = await connection.execute(
-                sa.text("SELECT application, purpose FROM access_record")
+                sa.text("SELECT id, application, purpose_sealed FROM access_record")
             )
-            assert found.all() == [(made["number"], "核对身份")]
+            ((id_, number, sealed),) = found.all()
+        purpose = state.keys.open(sealed, bound_to=f"access_record.purpose:{id_}")
+        assert (number, purpose.decode()) == (made["number"], "核对身份")
 
     async def test_pages_meet_while_rows_are_added(
         self, http: httpx.AsyncClient, make: Make

@@ -15,7 +15,7 @@ from kit.embedded import OWNER, SERVICE
 from migrations.runner import config, migrate
 from tests.conftest import Server
 
-APPEND_ONLY = ("event", "event_sequence", "access_record")
+APPEND_ONLY = ("event", "event_text", "event_sequence", "access_record", "stored_file")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ class TestServiceRole:
         [
             "ALTER TABLE application ADD COLUMN x int", "DROP TABLE outlet", "CREATE TABLE mine (x int)",
             "DELETE FROM event", "UPDATE event SET kind = 'x'", "DELETE FROM application",
-            "TRUNCATE event_sequence", "UPDATE access_record SET purpose = 'x'",
+            "TRUNCATE event_sequence", "UPDATE access_record SET role = 'x'",
             "DELETE FROM event_2026_11", "SELECT * FROM alembic_version",
         ],
     )  # fmt: skip

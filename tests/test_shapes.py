@@ -89,7 +89,8 @@ async def test_shape_is_told_before_the_role(http: httpx.AsyncClient, make: Make
 @pytest.mark.parametrize("key", ["short", "k" * 65, "with blank", "umläut-key", ""])
 async def test_keys(http: httpx.AsyncClient, make: Make, key: str) -> None:
     who = make.teller(await make.place())
-    answer = await http.post(URL, json=m.body(), headers=httpx.Headers({**who, "Idempotency-Key": key}, encoding="utf-8"))
+    headers = httpx.Headers({**who, "Idempotency-Key": key}, encoding="utf-8")
+    answer = await http.post(URL, json=m.body(), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
 
 

@@ -95,9 +95,7 @@ async def reveal_application(
     session: Session,
 ) -> Response:
     """Show an application in full, for a purpose; recorded before it is shown."""
-    access.record_access(
-        session, subject=caller.id, role=caller.role, application=row.number, purpose=wanted.purpose
-    )
+    access.record_access(session, held.keys, caller, application=row.number, purpose=wanted.purpose)
     await session.flush()
     return json(views.detail(row, caller, held.desk, now(), revealed=True))
 

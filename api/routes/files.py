@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
@@ -80,10 +80,12 @@ async def _file_part(request: Request) -> AsyncIterator[bytes]:
         parser = MultipartParser(options[b"boundary"], reader.callbacks())
         async for piece in request.stream():
             parser.write(piece)
+            if reader.parts > 1:
+                raise UploadMalformed()
             for held in reader.taken():
                 yield held
         parser.finalize()
-    except (MultipartParseError, ClientDisconnect, UnicodeError):
+    except (FormParserError, ClientDisconnect, UnicodeError):
         raise UploadMalformed() from None
     if not reader.ended:
         raise UploadMalformed()
@@ -93,7 +95,7 @@ class _Parts:
     """Collects the bytes of the part named `file`."""
 
     def __init__(self) -> None:
-        self.ended = False
+        self.ended, self.parts = False, 0
         self._pieces: list[bytes] = []
         self._field = self._value = b""
         self._wanted = False
@@ -124,6 +126,7 @@ class _Parts:
         if self._field.lower() == b"content-disposition":
             _, options = parse_options_header(self._value)
             self._wanted = options.get(b"name") == b"file"
+            self.parts += self._wanted
         self._field = self._value = b""
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
@@ -164,4 +167,7 @@ async def _may_read(
     if number is None or NUMBER.fullmatch(number) is None:
         return False
     found = await queries.get(session, caller, number)
-    return found is not None and any(m.get("file") == row.id for m in found.materials)
+    reach = caller.reach(May.FILE_READ)
+    if found is None or not (found.agency in reach.agencies or found.outlet in reach.outlets):
+        return False
+    return any(m.get("file") == row.id for m in found.materials)

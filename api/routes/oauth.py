@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form
 from starlette.responses import Response
 
 from access import service
+from access.errors import MemoryStale
 from api.assertions import prove
 from api.body import ContractRoute
 from api.conditional import json
@@ -15,7 +16,14 @@ from schemas.tokens import TokenView
 LIFETIME = 900
 """Seconds that a terminal's token lives."""
 
-router = APIRouter(prefix="/v1/oauth", tags=["tokens"], route_class=ContractRoute)
+
+class TokenRoute(ContractRoute):
+    """A route that needs no token: its bodies are small."""
+
+    largest = 16 * 1024
+
+
+router = APIRouter(prefix="/v1/oauth", tags=["tokens"], route_class=TokenRoute)
 
 
 @router.post("/token", response_model=TokenView)
@@ -29,6 +37,8 @@ async def issue_token(
     session: Session,
 ) -> Response:
     """Give a token to a terminal whose assertion holds; an assertion holds once."""
+    if not held.follower.fresh:
+        raise MemoryStale()
     audience = f"{held.settings.public_url}/v1/oauth/token"
     proved = prove(client_assertion, held.desk.registry, audience)
     await service.use_once(session, proved.terminal.id, proved.jti, proved.expires)

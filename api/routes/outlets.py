@@ -57,6 +57,8 @@ def _within(registry: RegistryMemory, division: str | None, after: str) -> Itera
     """Walk the outlets of a division after a number: numbers begin with the county."""
     code = short_code(division) if division else ""
     area = area_of(code) if len(code) == 6 else code[:6]
+    if code and not area:
+        return
     start = max(bisect_left(registry.ordered, area), bisect_right(registry.ordered, after))
     for at in range(start, len(registry.ordered)):
         number = registry.ordered[at]
@@ -81,4 +83,4 @@ async def get_outlet(
 ) -> Response:
     """Show an outlet."""
     found = held.desk.registry.outlet(outlet)
-    return tagged(request, dumps(_view(found, held)), f'"{found.version}"')
+    return tagged(request, dumps(_view(found, held)))

@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(80), nullable=False),
         sa.Column("role", sa.String(32), nullable=False),
         sa.Column("application", sa.String(40), nullable=False),
-        sa.Column("purpose", sa.String(200), nullable=False),
+        sa.Column("purpose_sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("access_record_pkey")),
         info={"grants": "SELECT, INSERT"},
     )
