@@ -40,8 +40,7 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return await self._app(scope, receive, send)
         request_id = _given(scope) or secret(16).encode()
         scope[REQUEST_ID] = request_id.decode()
         began, status = time.perf_counter(), 0
