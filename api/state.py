@@ -42,6 +42,8 @@ class State:
 
     settings: Settings
     engine: AsyncEngine
+    writing: AsyncEngine
+    """For submissions alone: connections of their own, which plan their one statement once."""
     sessions: Sessions
     keys: KeyRing
     desk: Desk
@@ -70,12 +72,13 @@ def make_state(settings: Settings, database_url: str) -> State:
     engine = make_engine(database_url, pool_size=settings.pool_size)
     sessions = make_sessions(engine)
     desk, memories = make_desk(keys)
-    grants, serials = GrantsMemory(), Serials(engine)
-    intake = Intake(
-        engine, keys, serials, lanes=settings.submission_lanes, queue=settings.submission_queue
-    )
+    lanes = settings.submission_lanes
+    writing = make_engine(database_url, pool_size=lanes + 1, one_plan=True)
+    grants, serials = GrantsMemory(), Serials(writing)
+    intake = Intake(writing, keys, serials, lanes=lanes, queue=settings.submission_queue)
     return State(
-        settings=settings, engine=engine, sessions=sessions, keys=keys, desk=desk, grants=grants,
+        settings=settings, engine=engine, writing=writing, sessions=sessions, keys=keys, desk=desk,
+        grants=grants,
         tokens=Tokens(keys, local_people=settings.local_issuer),
         follower=Follower(sessions, {GRANTS: grants, **memories}),
         counter=Counter(desk, intake, serials, sessions),
@@ -109,3 +112,4 @@ async def running(state: State) -> AsyncIterator[State]:
             await following
         await state.counter.intake.drain()
         await state.engine.dispose()
+        await state.writing.dispose()

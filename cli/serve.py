@@ -213,7 +213,8 @@ def serve(
 
         def start_cluster() -> None:
             if database.cluster is not None:
-                connections = wanted.workers * settings.pool_size + CONNECTIONS_BESIDE
+                each = settings.pool_size + settings.submission_lanes + 1
+                connections = wanted.workers * each + CONNECTIONS_BESIDE
                 database.cluster.start(f"max_connections = {max(100, connections)}\n")
 
         with _ended(supervisor, database):

@@ -94,8 +94,12 @@ async def _connect(*arguments: Any, **options: Any) -> asyncpg.Connection:
         raise ConnectionError(type(error).__name__) from None
 
 
-def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
-    """Make an engine whose every connection gives up on a statement that takes too long."""
+def make_engine(url: str, *, pool_size: int = 8, one_plan: bool = False) -> AsyncEngine:
+    """Make an engine whose every connection gives up on a statement that takes too long.
+
+    With `one_plan` a statement is planned once in a connection's life, not at every call: right for one
+    that is always the same.
+    """
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -112,6 +116,7 @@ def make_engine(url: str, *, pool_size: int = 8) -> AsyncEngine:
                 "idle_in_transaction_session_timeout": TRANSACTION_TIMEOUT,
                 "application_name": "syt",
                 "jit": "off",
+                "plan_cache_mode": "force_generic_plan" if one_plan else "auto",
                 "timezone": "UTC",
             },
         },

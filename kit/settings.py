@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     pool_size: int = Field(8, ge=2)
     """Database connections of one process."""
 
-    submission_lanes: int = Field(2, ge=1)
+    submission_lanes: int = Field(1, ge=1)
     """Statements of submissions that one process has under way at once."""
 
     submission_queue: int = Field(2000, ge=1)

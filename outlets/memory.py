@@ -120,6 +120,9 @@ class RegistryMemory:
 
     def terminal(self, id_: str) -> TerminalInfo | None:
         """Find a terminal by its id, in any spelling of a UUID."""
+        known = self.terminals.get(id_)
+        if known is not None:
+            return known
         try:
             return self.terminals.get(str(uuid.UUID(id_)))
         except ValueError:

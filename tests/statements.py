@@ -26,7 +26,10 @@ async def statements(state: State) -> AsyncIterator[list[str]]:
             sent.append(text[:120])
 
     connections: list[asyncpg.Connection] = []
-    held = [await state.engine.connect() for _ in range(state.settings.pool_size)]
+    pools = (
+        (state.engine, state.settings.pool_size), (state.writing, state.settings.submission_lanes + 1),
+    )  # fmt: skip
+    held = [await engine.connect() for engine, size in pools for _ in range(size)]
     for connection in held:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         driver.add_query_logger(note)

@@ -37,6 +37,7 @@ async def test_a_database_that_never_answers_is_503(settings: Settings) -> None:
         await app.state.syt.engine.dispose()
 
 
+@pytest.mark.slow  # It holds a transaction open: that would hold up the feed of tests beside it.
 async def test_locked_table_is_a_busy_database(
     http: httpx.AsyncClient, make: Make, settings: Settings
 ) -> None:
@@ -55,6 +56,7 @@ async def test_locked_table_is_a_busy_database(
     assert again.status_code == 201
 
 
+@pytest.mark.slow
 async def test_a_key_that_another_call_holds(
     http: httpx.AsyncClient, make: Make, owner: AsyncEngine
 ) -> None:

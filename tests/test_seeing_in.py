@@ -89,6 +89,8 @@ async def test_lost_database_is_503(
     codes = [(await m.submit(http, who)).status_code for _ in range(12)]
     assert set(codes) <= {201, 503}
     assert codes[-1] == 201
+    codes = [(await http.get("/v1/applications", headers=who)).status_code for _ in range(12)]
+    assert codes[-1] == 200
 
 
 async def test_health_and_metrics(http: httpx.AsyncClient) -> None:

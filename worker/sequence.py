@@ -10,7 +10,7 @@ from kit.db import Sessions, transaction
 
 log = structlog.get_logger()
 
-IDLE = 0.1
+IDLE = 0.25
 """Seconds between two looks when there is nothing to tell."""
 
 AWAY = 1.0
