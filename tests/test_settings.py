@@ -43,9 +43,6 @@ def test_every_variable_of_the_contract_is_there(name: str) -> None:
     assert name in Settings.model_fields
 
 
-
-
-
 def test_they_never_change_while_a_process_runs() -> None:
     with pytest.raises(ValidationError):
         Settings().log = "debug"  # type: ignore[misc]
