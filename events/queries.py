@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from events.models import Event, EventSequence, EventText, Sequencer
+from events.models import Event, EventSequence, Sequencer
 from kit.db import run
 
 OPEN_WINDOW = sa.text("""
@@ -98,12 +98,6 @@ async def of_application(
         .limit(limit)
     )
     return (await session.exec(statement)).all()
-
-
-async def texts(session: AsyncSession, ids: Sequence[int]) -> dict[int, bytes]:
-    """Load the sealed words of some events."""
-    statement = select(EventText.event, EventText.sealed).where(col(EventText.event).in_(ids))
-    return dict((await session.exec(statement)).all())
 
 
 async def make_partitions(session: AsyncSession, months: int) -> None:
