@@ -12,7 +12,7 @@ from access.errors import AssertionReused, ScopeInvalid
 from access.memory import KIND
 from access.models import AccessRecord, Grant
 from access.policy import SCOPES, Role, Scope
-from kit.clock import now, today
+from kit.clock import today
 from kit.crypto import KeyRing
 from kit.generations import raise_generation
 from kit.ids import uuid7
@@ -56,14 +56,6 @@ async def ensure_grant(
     session.add(grant)
     await session.flush()
     return grant
-
-
-async def end_grant(session: AsyncSession, grant: Grant) -> None:
-    """End a grant at once."""
-    grant.ended_at = now()
-    grant.generation = await raise_generation(session, KIND)
-    session.add(grant)
-    await session.flush()
 
 
 async def use_once(session: AsyncSession, issuer: str, jti: str, expires: int) -> None:
