@@ -95,7 +95,8 @@ class Follower:
         while True:
             await asyncio.sleep(POLL)
             try:
-                await asyncio.wait_for(self.look(), timeout=LOOK)
+                async with asyncio.timeout(LOOK):  # `wait_for` of 3.11 can lose a cancellation.
+                    await self.look()
             except Exception as error:
                 log.warning(
                     "generations_unread", error=type(error).__name__, age=round(self.age, 1)
