@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.state import State, running
+from kit import generations
 from kit.db import transaction
 from kit.generations import POLL, Follower
 from kit.settings import Settings
@@ -95,3 +96,25 @@ async def test_a_failed_look_is_not_forgotten(state: State) -> None:
     assert (memory.reads, follower.fresh) == (2, True)
     await follower.look()
     assert memory.reads == 2
+
+
+async def test_following_ends_when_told_to_whatever_it_is_at(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancellation that meets the end of a look was lost once, and the process never stopped."""
+    monkeypatch.setattr(generations, "POLL", 0)
+    follower = Follower(state.sessions, {})
+
+    async def look() -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(follower, "look", look)
+    for steps in range(20):
+        following = asyncio.create_task(follower.follow())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        following.cancel()
+        await asyncio.wait({following}, timeout=1)
+        ended = following.done()
+        following.cancel()
+        assert ended, steps
