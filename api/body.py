@@ -124,6 +124,7 @@ class ContractRoute(APIRoute):
     """Bytes that a body may have."""
 
     def __init__(self, path: str, endpoint: Handler, **options: Any) -> None:
+        options["operation_id"] = options.get("operation_id") or endpoint.__name__
         super().__init__(path, _guarded(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api import openapi
 from kit.db import AWAY, BUSY, DatabaseAway
 from kit.errors import DomainError, Fault, Kind, Words
 
@@ -170,7 +171,8 @@ TAGS = frozenset({"person", "organization"})
 
 
 def install(app: FastAPI) -> None:
-    """Answer every expected failure with a problem document."""
+    """Answer every expected failure with a problem document, and say so in the OpenAPI document."""
+    openapi.install(app)
     app.add_exception_handler(DomainError, _expected)
     app.add_exception_handler(RequestValidationError, _misshapen)
     app.add_exception_handler(HTTPException, _http)

@@ -4,20 +4,38 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from schemas.base import Count, Flag, Listing, Request, Response, Written
+from schemas.base import (
+    FILLED,
+    Count,
+    Day,
+    DayOfOurs,
+    Flag,
+    Instant,
+    Listing,
+    Request,
+    Response,
+)
 from schemas.codes import BaseCode
 from schemas.guides import Code, Exemption
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
-IdNumber = Annotated[
-    str, StringConstraints(min_length=1, max_length=30, strip_whitespace=True, to_upper=True)
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True, pattern=FILLED)
 ]
-PhoneNumber = Annotated[str, StringConstraints(min_length=1, max_length=20, strip_whitespace=True)]
-Opinion = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+IdNumber = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=30, strip_whitespace=True, to_upper=True, pattern=FILLED
+    ),
+]
+PhoneNumber = Annotated[
+    str, StringConstraints(min_length=1, max_length=20, strip_whitespace=True, pattern=FILLED)
+]
+Opinion = Annotated[
+    str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True, pattern=FILLED)
+]
 
-Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 AgencyCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
@@ -129,7 +147,7 @@ class HandedIn(Request):
     code: Code
     file: Annotated[str, StringConstraints(max_length=120)] | None = None
     exemption: Exemption | None = None
-    promised_by: Annotated[date, Written] | None = None
+    promised_by: Day | None = None
 
 
 class ApplicationSubmit(Request):
@@ -144,9 +162,7 @@ class ApplicationSubmit(Request):
     materials: list[HandedIn] = Field(default_factory=list, max_length=60)
     accept: Flag = Field(False, description="Accept at once; needs delegation D2 or D3.")
     consent: Flag = Field(description="The applicant agreed to the handling of the data (PIPL 17).")
-    captured_at: Annotated[AwareDatetime, Written] | None = Field(
-        None, description="Device time of work done offline."
-    )
+    captured_at: Instant | None = Field(None, description="Device time of work done offline.")
 
 
 class ApplicationFilter(Listing):
@@ -157,8 +173,8 @@ class ApplicationFilter(Listing):
     outlet: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
     agency: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
     light: Light | None = None
-    received_from: Day | None = None
-    received_to: Day | None = Field(None, description="Last day.")
+    received_from: DayOfOurs | None = None
+    received_to: DayOfOurs | None = Field(None, description="Last day.")
 
 
 class TaskFilter(Listing):
@@ -180,7 +196,9 @@ class ClaimRequest(Request):
 class RevealRequest(Request):
     """Why personal data is to be shown in full."""
 
-    purpose: Annotated[str, StringConstraints(min_length=2, max_length=200, strip_whitespace=True)]
+    purpose: Annotated[
+        str, StringConstraints(min_length=2, max_length=200, strip_whitespace=True, pattern=FILLED)
+    ]
 
 
 class AgencyRef(Response):
@@ -285,7 +303,7 @@ class ActionRequest(Request):
     remedy: Opinion | None = None
     missing: list[dict[str, Any]] | None = Field(None, max_length=60)
     reasons: list[dict[str, Any]] | None = Field(None, max_length=60)
-    by: Annotated[Day, Written] | None = None
+    by: DayOfOurs | None = None
     form: dict[str, Any] | None = Field(None, max_length=200)
     materials: list[HandedIn] | None = Field(None, max_length=60)
     procedure: (

@@ -1,8 +1,19 @@
 """What every contract shares."""
 
+import re
+from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
@@ -14,19 +25,46 @@ Count = Annotated[int, Strict()]
 """A whole number, written as one."""
 
 
-def _written(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise PydanticCustomError("text_expected", "a day or an instant is written as text")
-    return value
+DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+INSTANT_FORM = re.compile(
+    DAY_FORM.pattern + r"[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
 
 
-Written = BeforeValidator(_written)
-"""A day or an instant as text: a number would be taken for seconds since 1970."""
+def _written(form: re.Pattern[str]) -> Callable[[Any], Any]:
+    """Refuse what has not the form: a number, also as text, would be taken for seconds since 1970."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+    def check(value: Any) -> Any:
+        if isinstance(value, date) or (isinstance(value, str) and form.fullmatch(value)):
+            return value
+        raise PydanticCustomError("form", "a day or an instant is written as RFC 3339 has it")
+
+    return check
+
+
+Day = Annotated[date, BeforeValidator(_written(DAY_FORM))]
+"""A day, `YYYY-MM-DD`."""
+
+DayOfOurs = Annotated[
+    Day, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1), json_schema_extra={"pattern": "^20"})
+]
+"""A day on which the service may have had to do with something."""
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written(INSTANT_FORM))]
+"""An instant with its offset (RFC 3339)."""
+
+FILLED = r"\S"
+"""Pattern of a text that is not blank: blanks round it are taken off before it is looked at."""
+
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=FILLED)
+]
 """A name or a short phrase, an..200 of GB/T 39046."""
 
-LongText = Annotated[str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True)]
+LongText = Annotated[
+    str, StringConstraints(min_length=1, max_length=4000, strip_whitespace=True, pattern=FILLED)
+]
 """A paragraph."""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.base import Listing, Request, Response
+from schemas.base import Day, Listing, Request, Response
 from schemas.codes import DivisionCode
 
 
@@ -37,7 +37,7 @@ class DivisionAt(Request):
     """In which scheme and on which day a code is meant."""
 
     scheme: Literal["mca", "nbs"] = "mca"
-    on: date | None = None
+    on: Day | None = None
 
 
 class DivisionView(Response):

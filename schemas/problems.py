@@ -1,6 +1,14 @@
-"""Errors on the wire (RFC 9457)."""
+"""Errors on the wire (RFC 9457), and health."""
+
+from typing import Literal
 
 from schemas.base import Response
+
+
+class HealthView(Response):
+    """How the service is."""
+
+    status: Literal["live", "ready"]
 
 
 class ProblemFault(Response):

@@ -11,6 +11,7 @@ from agencies.models import Agency
 from api.body import ContractRoute
 from api.conditional import dumps, tagged
 from api.deps import Held, may
+from api.openapi import TAGGED
 from api.paging import Pager
 from schemas.agencies import AgencyView
 from schemas.base import Listing, Page
@@ -18,7 +19,7 @@ from schemas.base import Listing, Page
 router = APIRouter(prefix="/v1/agencies", tags=["agencies"], route_class=ContractRoute)
 
 
-@router.get("", response_model=Page[AgencyView])
+@router.get("", response_model=Page[AgencyView], responses=TAGGED)
 async def list_agencies(
     request: Request,
     narrow: Annotated[Listing, Query()],

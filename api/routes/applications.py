@@ -14,6 +14,7 @@ from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
 from api.deps import Held, IfMatch, Locked, Session, Visible, may, version_of
+from api.openapi import VERSIONED, carries, refuses
 from api.paging import Pager
 from api.routes.events import shown
 from applications import queries, service, views
@@ -42,7 +43,12 @@ Key = Annotated[
 ]
 
 
-@router.post("", status_code=201, response_model=ApplicationMade)
+MADE: dict[int | str, dict[str, Any]] = {
+    201: {"headers": carries("Location", "ETag", "Idempotent-Replayed")}
+}
+
+
+@router.post("", status_code=201, response_model=ApplicationMade, responses=MADE | refuses(409))
 async def submit_application(
     request: Request,
     wanted: ApplicationSubmit,
@@ -79,7 +85,7 @@ async def list_applications(
     )
 
 
-@router.get("/{number}", response_model=ApplicationDetail)
+@router.get("/{number}", response_model=ApplicationDetail, responses=VERSIONED)
 async def get_application(row: Visible, caller: Reader, held: Held) -> Response:
     """Show an application, what is personal masked."""
     body = views.detail(row, caller, held.desk, now())
@@ -100,7 +106,7 @@ async def reveal_application(
     return json(views.detail(row, caller, held.desk, now(), revealed=True))
 
 
-@router.post("/{number}/actions", response_model=ApplicationView)
+@router.post("/{number}/actions", response_model=ApplicationView, responses=VERSIONED)
 async def act_on_application(
     row: Locked,
     wanted: ActionRequest,

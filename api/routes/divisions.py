@@ -12,6 +12,7 @@ from access.policy import May
 from api.body import ContractRoute
 from api.conditional import dumps, tagged
 from api.deps import Held, may
+from api.openapi import TAGGED
 from api.paging import Pager
 from divisions.memory import DivisionsMemory, Place, short_code
 from divisions.models import UNKNOWN_START
@@ -23,7 +24,7 @@ router = APIRouter(prefix="/v1/divisions", tags=["divisions"], route_class=Contr
 Reader = Annotated[Caller, may(May.DIVISION_READ)]
 
 
-@router.get("", response_model=Page[DivisionView])
+@router.get("", response_model=Page[DivisionView], responses=TAGGED)
 async def list_divisions(
     request: Request, narrow: Annotated[DivisionFilter, Query()], caller: Reader, held: Held
 ) -> Response:
@@ -63,7 +64,7 @@ def _view(place: Place) -> dict[str, Any]:
     }
 
 
-@router.get("/{code}", response_model=DivisionView)
+@router.get("/{code}", response_model=DivisionView, responses=TAGGED)
 async def get_division(
     request: Request,
     code: Annotated[str, Path(max_length=20, description="6, 9 or 12 digits.")],

@@ -10,6 +10,7 @@ from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
 from api.deps import Held, Session, may
+from api.openapi import refuses
 from api.paging import Pager
 from applications.feed import FeedEpochOver, page_of
 from events import queries
@@ -37,7 +38,7 @@ def shown(event: Event) -> dict[str, Any]:
     }
 
 
-@router.get("", response_model=Page[EventView])
+@router.get("", response_model=Page[EventView], responses=refuses(409))
 async def list_events(
     narrow: Annotated[EventFilter, Query()],
     caller: Annotated[Caller, may(May.EVENT_READ)],

@@ -14,6 +14,7 @@ from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
 from api.deps import NUMBER, Held, Session, may
+from api.openapi import carries, refuses
 from applications import queries
 from files import queries as files
 from files import service
@@ -50,7 +51,9 @@ UPLOAD = {
 }
 
 
-@router.post("", status_code=201, response_model=FileView, openapi_extra=UPLOAD)
+@router.post(
+    "", status_code=201, response_model=FileView, openapi_extra=UPLOAD, responses=refuses(415)
+)
 async def upload_file(
     request: Request,
     caller: Annotated[Caller, may(May.FILE_WRITE)],
@@ -137,7 +140,18 @@ class _Parts:
         self.ended = True
 
 
-@router.get("/{file}", response_class=StreamingResponse)
+KINDS = ("application/pdf", "image/jpeg", "image/png", "application/ofd")
+"""Media types of scans."""
+
+SCAN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": carries("Content-Disposition", "X-Content-Type-Options", "Cache-Control"),
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS},
+    }
+}
+
+
+@router.get("/{file}", response_class=StreamingResponse, responses=SCAN)
 async def download_file(
     file: Annotated[str, Path(max_length=120)],
     caller: Annotated[Caller, may(May.FILE_READ)],

@@ -1,6 +1,5 @@
 """The catalogue: matters and their guides, from memory."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -11,12 +10,13 @@ from access.policy import May
 from api.body import ContractRoute
 from api.conditional import dumps, tagged
 from api.deps import Held, may
+from api.openapi import TAGGED, refuses
 from api.paging import Pager
 from api.state import State
 from kit.clock import today
 from matters.compiled import CompiledGuide
 from matters.models import Matter
-from schemas.base import Page
+from schemas.base import Day, Page
 from schemas.codes import DivisionCode
 from schemas.guides import Guide, MatterDetail, MatterView
 from schemas.outlets import MatterFilter
@@ -26,7 +26,7 @@ Reader = Annotated[Caller, may(May.MATTER_READ, even_when_stale=True)]
 MatterCode = Annotated[str, Path(max_length=40, description="Base code, 12 digits.")]
 
 
-@router.get("", response_model=Page[MatterView])
+@router.get("", response_model=Page[MatterView], responses=TAGGED | refuses(404))
 async def list_matters(
     request: Request, narrow: Annotated[MatterFilter, Query()], caller: Reader, held: Held
 ) -> Response:
@@ -74,7 +74,7 @@ def _view(compiled: CompiledGuide) -> dict[str, Any]:
     }
 
 
-@router.get("/{matter}", response_model=MatterDetail)
+@router.get("/{matter}", response_model=MatterDetail, responses=TAGGED)
 async def get_matter(request: Request, matter: MatterCode, caller: Reader, held: Held) -> Response:
     """Show a matter and its published versions."""
     catalogue = held.desk.catalogue
@@ -86,13 +86,13 @@ async def get_matter(request: Request, matter: MatterCode, caller: Reader, held:
     return tagged(request, dumps(body))
 
 
-@router.get("/{matter}/guide", response_model=Guide)
+@router.get("/{matter}/guide", response_model=Guide, responses=TAGGED)
 async def get_guide(
     request: Request,
     matter: MatterCode,
     caller: Reader,
     division: Annotated[DivisionCode | None, Query(description="For which place.")] = None,
-    on: Annotated[date | None, Query(description="For which day; today.")] = None,
+    on: Annotated[Day | None, Query(description="For which day; today.")] = None,
 ) -> Response:
     """Show the guide of a matter for a place on a day: ready bytes, and no database."""
     state: State = request.app.state.syt

@@ -1,6 +1,6 @@
 """Tokens for terminals (RFC 6749 client credentials, RFC 7523 assertions)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form
 from starlette.responses import Response
@@ -11,6 +11,7 @@ from api.assertions import prove
 from api.body import ContractRoute
 from api.conditional import json
 from api.deps import Held, Session
+from api.openapi import carries, refuses
 from schemas.tokens import TokenView
 
 LIFETIME = 900
@@ -26,7 +27,10 @@ class TokenRoute(ContractRoute):
 router = APIRouter(prefix="/v1/oauth", tags=["tokens"], route_class=TokenRoute)
 
 
-@router.post("/token", response_model=TokenView)
+ONCE: dict[int | str, dict[str, Any]] = {200: {"headers": carries("Cache-Control")}}
+
+
+@router.post("/token", response_model=TokenView, responses=ONCE | refuses(401, 403, 503))
 async def issue_token(
     grant_type: Annotated[Literal["client_credentials"], Form()],
     client_assertion_type: Annotated[

@@ -12,6 +12,7 @@ from access.policy import May
 from api.body import ContractRoute
 from api.conditional import dumps, tagged
 from api.deps import Held, may
+from api.openapi import TAGGED, refuses
 from api.paging import Pager
 from api.state import State
 from divisions.memory import short_code
@@ -24,7 +25,7 @@ router = APIRouter(prefix="/v1/outlets", tags=["outlets"], route_class=ContractR
 Reader = Annotated[Caller, may(May.OUTLET_READ)]
 
 
-@router.get("", response_model=Page[OutletView])
+@router.get("", response_model=Page[OutletView], responses=TAGGED | refuses(404))
 async def list_outlets(
     request: Request, narrow: Annotated[OutletFilter, Query()], caller: Reader, held: Held
 ) -> Response:
@@ -77,7 +78,7 @@ def _view(outlet: OutletInfo, held: State) -> dict[str, Any]:
     }
 
 
-@router.get("/{outlet}", response_model=OutletView)
+@router.get("/{outlet}", response_model=OutletView, responses=TAGGED)
 async def get_outlet(
     request: Request, outlet: Annotated[str, Path(max_length=20)], caller: Reader, held: Held
 ) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -19,9 +19,11 @@ from starlette.responses import Response
 
 from api.conditional import json
 from api.deps import Held
+from api.openapi import refuses
 from api.problems import STATUS, NoSuchPage, language_of
 from kit.db import DatabaseAway
 from kit.errors import REGISTRY as PROBLEMS
+from schemas.problems import HealthView
 
 router = APIRouter(tags=["service"])
 AGE = Gauge(
@@ -30,13 +32,13 @@ AGE = Gauge(
 WAITING = Gauge("syt_submissions_waiting", "Submissions without a lane.", multiprocess_mode="sum")
 
 
-@router.get("/health/live")
+@router.get("/health/live", response_model=HealthView)
 async def live() -> Response:
     """Tell that the process runs."""
     return json({"status": "live"})
 
 
-@router.get("/health/ready", responses={503: {"description": "Not now."}})
+@router.get("/health/ready", response_model=HealthView, responses=refuses(503))
 async def ready(held: Held) -> Response:
     """Tell that the database answers and memory is fresh."""
     if not held.follower.fresh:
@@ -46,7 +48,7 @@ async def ready(held: Held) -> Response:
     return json({"status": "ready"})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(held: Held) -> Response:
     """Give the figures of all processes to Prometheus."""
     AGE.set(held.follower.age)
@@ -115,7 +117,7 @@ async def docs(request: Request) -> Response:
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     needed = [scope for item in operation.get("security", []) for s in item.values() for scope in s]
-    names = ", ".join(p["name"] for p in operation.get("parameters", []))
+    names = ", ".join(p["name"] for p in operation.get("parameters", []) if "name" in p)
     detail = f"<br><small>{escape(names)}</small>" if names else ""
     return (
         f"<tr><td><code>{method.upper()} {escape(path)}</code>"
