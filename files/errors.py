@@ -54,3 +54,16 @@ class UploadMalformed(DomainError):
     code = "upload-malformed"
     title = Words("上传内容不完整或格式不对", "The upload is broken off or malformed")
     advice = Words("重新上传整个文件。", "Send the whole file again.")
+
+
+class FilesAway(DomainError):
+    """The store refuses to write or to read: its disk is full, or it can't be reached."""
+
+    kind = Kind.UNAVAILABLE
+    code = "files-away"
+    title = Words("文件暂时无法存取，请稍后重试", "Files can't be stored or read now")
+    advice = Words(
+        "稍后重新上传整个文件；没有任何内容被部分保存。",
+        "Send the whole file again later; nothing was half kept.",
+    )
+    retry_after = 5

@@ -1,13 +1,21 @@
 """What can be done with files: store them sealed, and give them back."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from files.errors import FileEmpty, FileKindUnsupported, FileNotFound, FileTooLarge
+from files.errors import (
+    FileEmpty,
+    FileKindUnsupported,
+    FileNotFound,
+    FilesAway,
+    FileTooLarge,
+)
 from files.models import StoredFile
 from files.proof import file_id
 from files.sealing import open_, seal
@@ -23,7 +31,7 @@ SNIFF = 512
 def make_store(settings: Settings) -> ObjectStore:
     """Open the store of the settings: a folder of ours, or what the URL names."""
     if settings.files_url is not None:
-        return from_url(settings.files_url)
+        return from_url(settings.files_url, **settings.files_options)
     return LocalStore(prefix=settings.home / "files", mkdir=True)
 
 
@@ -71,6 +79,17 @@ class _Measured:
         kind_of(self.head)
 
 
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell a store that refuses from a fault of ours."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise FileNotFound() from None
+    except BaseError as error:
+        raise FilesAway(private=type(error).__name__) from None
+
+
 async def store(
     session: AsyncSession,
     files: ObjectStore,
@@ -82,10 +101,12 @@ async def store(
 
     Raises:
         FileTooLarge, FileEmpty, FileKindUnsupported: nothing is kept.
+        FilesAway: the store refuses.
     """
     id_, measured = uuid7(), _Measured()
     path = f"{id_}"
-    await files.put_async(path, seal(keys, measured.through(plain), f"file:{path}"))
+    with _refusals():
+        await files.put_async(path, seal(keys, measured.through(plain), f"file:{path}"))
     digest = measured.digest.digest()
     row = StoredFile(
         id=file_id(keys, id_, outlet, digest, measured.size), path=path, outlet=outlet, sha256=digest,
@@ -101,9 +122,8 @@ async def read(files: ObjectStore, keys: KeyRing, row: StoredFile) -> AsyncItera
 
     Raises:
         FileNotFound: the store has lost it.
+        FilesAway: the store refuses.
     """
-    try:
+    with _refusals():
         got = await files.get_async(row.path)
-    except FileNotFoundError:
-        raise FileNotFound() from None
     return open_(keys, aiter(got.stream()), f"file:{row.path}")

@@ -145,3 +145,28 @@ async def test_read_by_the_deciding_agency_and_nobody_else(
         assert (answer.status_code, answer.json()["code"]) == (404, "file-not-found")
     for junk in ("x", "%00", "é", file[:-2] + "xx"):
         assert (await http.get(f"{URL}/{junk}", headers=who)).status_code == 404
+
+
+async def test_a_store_that_refuses_is_a_503_and_then_goes_on(
+    http: httpx.AsyncClient, make: Make, sessions: Sessions, state: State
+) -> None:
+    """A plain file stands where the folder was: nothing can be written there, nothing read."""
+    who = make.teller(await make.place())
+    file = (await send(http, who, PDF)).json()["file"]
+    folder = state.settings.home / "files"
+    away = folder.rename(folder.with_name("files.away"))
+    folder.touch()
+    try:
+        refused = await send(http, who, PDF), await http.get(f"{URL}/{file}", headers=who)
+    finally:
+        folder.unlink()
+        away.rename(folder)
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"]) == (503, "files-away")
+        assert "Retry-After" in answer.headers
+    assert len(await rows(sessions, StoredFile)) == 1
+    assert (await http.get(f"{URL}/{file}", headers=who)).content == PDF
+    for path in folder.rglob("*"):
+        path.unlink()
+    lost = await http.get(f"{URL}/{file}", headers=who)
+    assert (lost.status_code, lost.json()["code"]) == (404, "file-not-found")
