@@ -2,8 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from api import problems
 from api.edge import Edge
@@ -40,6 +44,22 @@ REFUSALS = {
 }
 
 
+class Service(FastAPI):
+    """The framework, and in front of it what every call passes first.
+
+    What FastAPI does before it comes to middleware of ours is dear for a look-up that needs none of it.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._front = Edge(Express(super().__call__))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one call."""
+        scope["app"] = self
+        await self._front(scope, receive, send)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; reads the environment only when no settings are given."""
     settings = settings or Settings()
@@ -49,15 +69,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with running(app.state.syt):
             yield
 
-    app = FastAPI(
+    app = Service(
         title="社银通", version="0.1.0", docs_url=None,
         redirect_slashes=False, redoc_url=None, lifespan=lifespan,
         responses=REFUSALS, description="Bank outlets handle social-security matters.",
     )  # fmt: skip
     app.state.syt = make_state(settings, settings.database_url or "")
-    app.add_middleware(Express)
-    app.add_middleware(Edge)
     problems.install(app)
+    app.add_exception_handler(Exception, _unexpected)
     for router in ROUTERS:
         app.include_router(router)
     return app
+
+
+async def _unexpected(request: Request, _: Exception) -> Response:
+    """Answer in our form; `Edge` logs what it was."""
+    return problems.problem(request, problems.Internal())

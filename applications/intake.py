@@ -8,10 +8,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import asyncpg
+import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from applications.draft import Draft, renumbered
@@ -22,6 +23,10 @@ from kit.db import AWAY, BUSY, DatabaseAway, driver
 
 BATCH = 64
 """Submissions in one statement at most: more would make the first wait for the last."""
+
+QUIET = 2
+"""Turns of the loop that bring no other draft, after which a statement is sent: a request that has just
+been read becomes a draft in its second turn."""
 
 TIMEOUT = 6.0
 """Seconds for a statement; the server's own limit is shorter."""
@@ -36,25 +41,28 @@ TYPES = {
     "captured_at": "timestamptz", "accepted_at": "timestamptz", "legal_due_on": "date",
     "promised_due_on": "date", "due_provisional": "bool", "calendar_generation": "bigint",
     "due_on": "date", "yellow_on": "date", "red_on": "date", "overdue_on": "date",
-    "accepted_by": "text", "documents": "text", "materials": "text", "subject_index": "bytea",
+    "accepted_by": "text", "documents": "text[]", "materials": "jsonb", "subject_index": "bytea",
     "sealed": "bytea", "actor": "text",
 }  # fmt: skip
 """Columns of a draft and how they travel."""
 
-NAMES = tuple(field.name for field in fields(Draft))
-DOCUMENTS = NAMES.index("documents")
-"""Travels as an array literal: `unnest` would flatten an array of arrays."""
+BYTES = tuple(name for name, kind in TYPES.items() if kind == "bytea")
+PLAIN = tuple(name for name in TYPES if name not in BYTES)
+"""Travel as one JSON text: to encode and to read an array for each column takes far longer."""
 
-CASTS = {"documents": "documents::text[]", "materials": "materials::jsonb"}
-WRITTEN = tuple(name for name in NAMES if name != "actor")
+WRITTEN = tuple(name for name in TYPES if name != "actor")
+_plain = attrgetter(*PLAIN)
+_bytes = [attrgetter(name) for name in BYTES]
 
 STATEMENT = f"""
 WITH incoming AS (
-    SELECT * FROM unnest({", ".join(f"${i}::{TYPES[n]}[]" for i, n in enumerate(NAMES, 1))})
-    WITH ORDINALITY AS t ({", ".join(NAMES)}, ord)
+    SELECT * FROM ROWS FROM (
+        json_to_recordset($1::json) AS ({", ".join(f"{n} {TYPES[n]}" for n in PLAIN)}),
+        {", ".join(f"unnest(${i}::bytea[])" for i, _ in enumerate(BYTES, 2))}
+    ) WITH ORDINALITY AS t ({", ".join(PLAIN + BYTES)}, ord)
 ), made AS (
     INSERT INTO application ({", ".join(WRITTEN)}, step, version)
-    SELECT {", ".join(CASTS.get(n, n) for n in WRITTEN)}, 1, 1 FROM incoming ORDER BY ord
+    SELECT {", ".join(WRITTEN)}, 1, 1 FROM incoming ORDER BY ord
     ON CONFLICT (submitter, idempotency_key) DO NOTHING
     RETURNING number
 ), told AS (
@@ -126,15 +134,17 @@ def _fail(future: asyncio.Future[Written], error: Exception) -> None:
 
 
 class Intake:
-    """Writes drafts through a few lanes, each with one statement under way."""
+    """Writes drafts through a few lanes, each with a connection and one statement under way."""
 
     def __init__(
         self, engine: AsyncEngine, keys: KeyRing, serials: Serials, *, lanes: int, queue: int
     ) -> None:
         self._engine, self._keys, self._serials = engine, keys, serials
-        self._free, self._limit = lanes, queue
+        self._width, self._limit = lanes, queue
         self._waiting: deque[Waiting] = deque()
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._lanes: list[asyncio.Task[None]] = []
 
     @property
     def waiting(self) -> int:
@@ -150,45 +160,71 @@ class Intake:
         """
         if len(self._waiting) >= self._limit:
             raise QueueFull()
+        if not self._lanes:
+            self._lanes = [asyncio.create_task(self._work()) for _ in range(self._width)]
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(draft, future, time.monotonic()))
-        if self._free:
-            self._free -= 1
-            lane = asyncio.create_task(self._work())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+        self._arrived.set()
         return await future
 
     async def drain(self) -> None:
-        """Wait until all that was taken has been written."""
-        while self._lanes:
-            await asyncio.wait(self._lanes)
+        """Wait until all that was taken has been written, and close the lanes."""
+        self._closing = True
+        self._arrived.set()
+        await asyncio.gather(*self._lanes)
+        self._lanes, self._closing = [], False
+
+    async def _more(self) -> bool:
+        """Wait for a draft; False when no other will come."""
+        await self._arrived.wait()
+        return bool(self._waiting) or not self._closing
 
     async def _work(self) -> None:
-        try:
-            while self._waiting:
-                batch = [w for w in self._take() if not _given_up(w)]
-                if batch:
-                    await self._settle(batch)
-        finally:
-            self._free += 1
+        """Write what comes; a connection that breaks is followed by another one."""
+        while await self._more():
+            try:
+                async with driver(self._engine) as connection:
+                    await self._serve(connection)
+            except Exception as error:
+                for waiting in self._take():  # There is no connection to be had.
+                    _fail(waiting.future, error)
+
+    async def _serve(self, connection: asyncpg.Connection) -> None:
+        while await self._more() and not connection.is_closed():
+            await self._gather()
+            batch = [waiting for waiting in self._take() if not _given_up(waiting)]
+            if batch:
+                await self._settle(connection, batch)
+
+    async def _gather(self) -> None:
+        """Let those in who stand at the door: who shares a statement costs less than who has one alone."""
+        quiet = 0
+        while quiet < QUIET and len(self._waiting) < BATCH:
+            before = len(self._waiting)
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._waiting) == before else 0
 
     def _take(self) -> list[Waiting]:
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
+        if not self._waiting and not self._closing:
+            self._arrived.clear()
+        return taken
 
-    async def _settle(self, batch: list[Waiting]) -> None:
+    async def _settle(self, connection: asyncpg.Connection, batch: list[Waiting]) -> None:
         try:
-            written = await self._send([waiting.draft for waiting in batch])
+            written = await _send(connection, [waiting.draft for waiting in batch])
         except AWAY as error:
             for waiting in batch:
                 _fail(waiting.future, error)
         except Exception as error:
-            await self._settle_each(batch, error)
+            await self._settle_each(connection, batch, error)
         else:
             for waiting, outcome in zip(batch, written, strict=True):
                 _answer(waiting.future, outcome)
 
-    async def _settle_each(self, batch: list[Waiting], error: Exception) -> None:
+    async def _settle_each(
+        self, connection: asyncpg.Connection, batch: list[Waiting], error: Exception
+    ) -> None:
         """Send the members alone: what fails one harms no other.
 
         One that waits for a lock in vain has a key that another call holds; where several do, it is the
@@ -197,44 +233,56 @@ class Intake:
         held: list[Waiting] = []
         met = error if len(batch) == 1 else None
         for waiting in batch:
-            if len(held) >= BUSY_ENOUGH or await self._is_held(waiting, met):
+            if len(held) >= BUSY_ENOUGH or await self._is_held(connection, waiting, met):
                 held.append(waiting)
         for waiting in held:
             _fail(waiting.future, DatabaseAway() if len(held) >= BUSY_ENOUGH else KeyInProgress())
 
-    async def _is_held(self, waiting: Waiting, error: Exception | None) -> bool:
+    async def _is_held(
+        self, connection: asyncpg.Connection, waiting: Waiting, error: Exception | None
+    ) -> bool:
         """Send one alone, or deal with the error it has met; tell whether it met a lock."""
         try:
             if error is None:
-                outcome = (await self._send([waiting.draft]))[0]
+                outcome = (await _send(connection, [waiting.draft]))[0]
             else:
-                outcome = await self._try_again(waiting.draft, error)
+                outcome = await self._try_again(connection, waiting.draft, error)
         except BUSY:
             return True
         except Exception as final:
             if error is None and isinstance(final, asyncpg.UniqueViolationError):
-                return await self._is_held(waiting, final)  # Another number may be free.
+                return await self._is_held(
+                    connection, waiting, final
+                )  # Another number may be free.
             _fail(waiting.future, final)
         else:
             _answer(waiting.future, outcome)
         return False
 
-    async def _try_again(self, draft: Draft, error: Exception) -> Written:
+    async def _try_again(
+        self, connection: asyncpg.Connection, draft: Draft, error: Exception
+    ) -> Written:
         """Try other numbers where the number was taken; else tell what went wrong."""
         for _ in range(TRIES):
             if not isinstance(error, asyncpg.UniqueViolationError):
                 break
             draft = renumbered(draft, self._keys, await self._serials.take())
             try:
-                return (await self._send([draft]))[0]
+                return (await _send(connection, [draft]))[0]
             except asyncpg.UniqueViolationError as again:
                 error = again
         raise error
 
-    async def _send(self, drafts: Sequence[Draft]) -> list[Written]:
-        columns = [[getattr(draft, name) for draft in drafts] for name in NAMES]
-        columns[DOCUMENTS] = ["{" + ",".join(draft.documents) + "}" for draft in drafts]
-        async with driver(self._engine) as connection:
-            rows = await connection.fetch(STATEMENT, *columns, timeout=TIMEOUT)
-        found = {row[0]: Written(row[0], row[1], row[2]) for row in rows}
-        return [found[draft.number] for draft in drafts]
+
+async def _send(connection: asyncpg.Connection, drafts: Sequence[Draft]) -> list[Written]:
+    rows = orjson.dumps([_row(draft) for draft in drafts]).decode()
+    columns = [[column(draft) for draft in drafts] for column in _bytes]
+    answers = await connection.fetch(STATEMENT, rows, *columns, timeout=TIMEOUT)
+    found = {answer[0]: Written(*answer) for answer in answers}
+    return [found[draft.number] for draft in drafts]
+
+
+def _row(draft: Draft) -> dict[str, Any]:
+    row = dict(zip(PLAIN, _plain(draft), strict=True))
+    row["materials"] = orjson.Fragment(draft.materials)
+    return row

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from applications.draft import SEALED
-from applications.intake import NAMES, STATEMENT, TYPES
+from applications.intake import BYTES, PLAIN, STATEMENT
 from bench.load import Round, summed_up
 from bench.seed import MATTER
 from cli.home import cluster_of
@@ -44,10 +44,13 @@ def run_statement(home: Path, seconds: float, nth: int) -> Round:
 
 
 def _script() -> str:
-    """Write the statement with arrays of one value each; number, key and person differ each time."""
-    text = STATEMENT
-    for place, name in reversed(list(enumerate(NAMES, 1))):
-        text = text.replace(f"${place}::{TYPES[name]}[]", f"ARRAY[{VALUES[name]}]::{TYPES[name]}[]")
+    """Write the statement for one submission; number, key and person differ each time."""
+    row = _quoted(json.dumps([{name: ROW.get(name, f"@{name}") for name in PLAIN}]))
+    for name, value in VARYING.items():
+        row = row.replace(f'"@{name}"', f"' || to_json({value}) || E'")
+    text = STATEMENT.replace("$1::json", f"({row})::json")
+    for place, name in enumerate(BYTES, 2):
+        text = text.replace(f"${place}::bytea[]", f"ARRAY[{BLOBS[name]}]::bytea[]")
     return f"\\set i :i + 1\n{text.strip()};\n"
 
 
@@ -61,37 +64,38 @@ UNIQUE = (
 )
 """Twelve digits, another for each statement of a database's life."""
 
-MATERIALS = json.dumps(
-    [{"code": "id_card", "file": None, "exemption": "card_read", "promised_by": None}]
-)
-VALUES = {
+ROW = {
+    "matter": MATTER,
+    "guide_version": 1,
+    "outlet": OUTLET,
+    "teller": f"{OUTLET}-01",
+    "agency": "330106",
+    "risk_class": 1,
+    "state": "accepted",
+    "captured_at": None,
+    "legal_due_on": str(DAY + timedelta(days=28)),
+    "promised_due_on": str(DAY + timedelta(days=7)),
+    "due_provisional": False,
+    "calendar_generation": 1,
+    "due_on": str(DAY + timedelta(days=7)),
+    "yellow_on": str(DAY + timedelta(days=5)),
+    "red_on": str(DAY + timedelta(days=7)),
+    "overdue_on": str(DAY + timedelta(days=29)),
+    "accepted_by": f"teller:{OUTLET}-01",
+    "documents": ["REC", "ACP"],
+    "materials": [{"code": "id_card", "file": None, "exemption": "card_read", "promised_by": None}],
+    "actor": f"teller:{OUTLET}-01",
+}
+VARYING = {
     "number": f"'SYT330106{DAY:%Y%m%d}9' || {UNIQUE}",
     "submitter": "'00000000-0000-7000-8000-' || lpad((:client_id)::text, 12, '0')",
     "idempotency_key": f"'pgbench-' || {UNIQUE}",
-    "body_digest": "sha256('digest')",
-    "matter": _quoted(MATTER),
-    "guide_version": "1",
-    "outlet": _quoted(OUTLET),
-    "teller": _quoted(f"{OUTLET}-01"),
-    "agency": "'330106'",
-    "risk_class": "1",
-    "state": "'accepted'",
     "received_at": "now()",
-    "captured_at": "NULL",
     "accepted_at": "now()",
-    "legal_due_on": _quoted(str(DAY + timedelta(days=28))),
-    "promised_due_on": _quoted(str(DAY + timedelta(days=7))),
-    "due_provisional": "false",
-    "calendar_generation": "1",
-    "due_on": _quoted(str(DAY + timedelta(days=7))),
-    "yellow_on": _quoted(str(DAY + timedelta(days=5))),
-    "red_on": _quoted(str(DAY + timedelta(days=7))),
-    "overdue_on": _quoted(str(DAY + timedelta(days=29))),
-    "accepted_by": _quoted(f"teller:{OUTLET}-01"),
-    "documents": "'{REC,ACP}'",
-    "materials": _quoted(MATERIALS),
-    "subject_index": f"sha256(({UNIQUE})::bytea)",
-    "sealed": _quoted("\\\\x" + (SEALED.encode() * SEALED_BYTES)[:SEALED_BYTES].hex()),
-    "actor": _quoted(f"teller:{OUTLET}-01"),
 }
-"""SQL of a draft's columns. What is a constant here is a parameter in the service."""
+BLOBS = {
+    "body_digest": "sha256('digest')",
+    "subject_index": f"sha256(({UNIQUE})::bytea)",
+    "sealed": _quoted("\\x" + (SEALED.encode() * SEALED_BYTES)[:SEALED_BYTES].hex()),
+}
+"""SQL of what is not the same in every draft, and of bytes; in the service all are parameters."""

@@ -25,6 +25,7 @@ async def statements(state: State) -> AsyncIterator[list[str]]:
         if not text.startswith(SMALL):
             sent.append(text[:120])
 
+    await state.counter.intake.drain()  # Its lanes give back what they hold.
     connections: list[asyncpg.Connection] = []
     pools = (
         (state.engine, state.settings.pool_size), (state.writing, state.settings.submission_lanes + 1),

@@ -225,3 +225,20 @@ async def test_auditors_see_no_scans(http: httpx.AsyncClient, make: Make) -> Non
     assert (await http.get(f"/v1/files/{file}", params=at, headers=auditor)).status_code == 404
     reviewer = await make.person(Role.REVIEWER)
     assert (await http.get(f"/v1/files/{file}", params=at, headers=reviewer)).status_code == 200
+
+
+async def test_a_fault_inside_a_route_is_a_problem_too(
+    http: httpx.AsyncClient, make: Make, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The framework answers such a fault in plain text, unless it is told how."""
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError("测试甲")
+
+    who = make.teller(await make.place())
+    monkeypatch.setattr(state.desk.agencies, "name", breaks)
+    made = await m.submit(http, who)
+    assert (made.status_code, made.json()["code"]) == (500, "internal")
+    listed = await http.get("/v1/applications", headers=who)
+    assert (listed.status_code, listed.json()["code"]) == (500, "internal")
+    assert "测试甲" not in listed.text
