@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from obstore.store import ObjectStore
@@ -14,6 +14,7 @@ from access.memory import Buckets, GrantsMemory
 from access.tokens import Tokens
 from agencies.memory import KIND as AGENCIES
 from agencies.memory import AgenciesMemory
+from api import figures
 from applications.desk import Desk
 from applications.intake import Intake
 from applications.numbers import Serials
@@ -103,13 +104,15 @@ async def running(state: State) -> AsyncIterator[State]:
         await state.counter.serials.refill()
     finally:
         _settle_memory()
-    following = asyncio.create_task(state.follower.follow())
+    engines = {"requests": state.engine, "submissions": state.writing}
+    noting = figures.keep_noting(state.follower, state.counter.intake, engines)
+    beside = [asyncio.create_task(state.follower.follow()), asyncio.create_task(noting)]
     try:
         yield state
     finally:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await state.counter.intake.drain()
         await state.engine.dispose()
         await state.writing.dispose()

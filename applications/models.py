@@ -15,6 +15,12 @@ WORKING = ("accepted", "in_review", "in_second_review", "in_approval")
 NEWEST = (sa.text("received_at DESC"), sa.text("number DESC"))
 IN_WORK = sa.text("state IN ({})".format(", ".join(f"'{state}'" for state in WORKING)))
 
+OPEN = "state IN ({})".format(", ".join(f"'{state}'" for state in ("received", *WORKING)))
+UNACCEPTED = sa.text("state = 'received'")
+LAW_FIRST = sa.text(f"overdue_on <= due_on AND {OPEN}")
+"""Accepted so late that the law's limit ends before the promise does."""
+PROVISIONAL = sa.text(f"due_provisional AND {OPEN}")
+
 
 class Application(SQLModel, table=True):
     """One matter of one person, handed in at one outlet."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from access.callers import Caller, Reach
 from access.policy import May
 from applications.clocks import DARK
-from applications.models import IN_WORK, Application
+from applications.models import IN_WORK, LAW_FIRST, PROVISIONAL, UNACCEPTED, Application
 from kit.clock import CHINA
 from kit.db import Instant, run
 from schemas.applications import ApplicationFilter, Light, State, TaskFilter
@@ -227,3 +228,32 @@ async def hand_to(
     """Let `caller` hold applications that this transaction has locked."""
     values = {"numbers": list(numbers), "who": caller.id, "role": caller.role}
     await run(session, CLAIM, **values, now=now, until=now + LEASE)
+
+
+LATE = sa.text(f"""
+    WITH late AS (
+        SELECT state, overdue_on FROM application WHERE {IN_WORK} AND due_on <= :day
+        UNION ALL
+        SELECT state, overdue_on FROM application WHERE {UNACCEPTED} AND due_on <= :day
+        UNION ALL
+        SELECT state, overdue_on FROM application
+        WHERE {LAW_FIRST} AND overdue_on <= :day AND due_on > :day
+    )
+    SELECT CASE state WHEN 'received' THEN 'acceptance' ELSE 'decision' END AS waits_for,
+           CASE WHEN overdue_on <= :day THEN 'overdue' ELSE 'red' END AS light, count(*) AS number
+    FROM late GROUP BY 1, 2
+""").bindparams(sa.bindparam("day", type_=sa.Date))  # noqa: S608 -- conditions of our own indexes
+"""Each part reads one partial index up to the day; an application turns red on the day it is due."""
+
+
+async def late(session: AsyncSession, day: date) -> dict[tuple[str, str], int]:
+    """Count open applications by what they wait for and their light, red or overdue."""
+    none = dict.fromkeys(product(("acceptance", "decision"), ("red", "overdue")), 0)
+    rows = (await run(session, LATE, day=day)).mappings().all()
+    return none | {(row["waits_for"], row["light"]): row["number"] for row in rows}
+
+
+async def provisional(session: AsyncSession) -> int:
+    """Count open applications with a due day in a year whose calendar is not known yet."""
+    statement = select(sa.func.count()).select_from(Application).where(PROVISIONAL)
+    return int((await session.exec(statement)).one())

@@ -1,7 +1,7 @@
 """Every statement on the event log."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import col, select
@@ -49,6 +49,33 @@ TELL = sa.text("""
 """)
 """Number the next events of the window by id: ids of one application follow its history, because they
 are drawn while its row is held."""
+
+LAG = sa.text("""
+    SELECT count(*) AS events, coalesce(extract(epoch FROM now() - min(at)), 0) AS seconds FROM (
+        SELECT e.at FROM event e, event_sequencer s
+        WHERE e.xid >= s.window_from AND e.xid < pg_snapshot_xmax(pg_current_snapshot())
+          AND (e.xid >= s.window_to OR e.id > s.done_id)
+        LIMIT :limit
+    ) untold
+""")
+"""Both ends of the range are named so that the planner takes the index, whatever it believes of the
+table. The age is that of the oldest among the first that are found: by partition, then by transaction."""
+
+COUNTED = 100_000
+"""More than so many untold events are not counted: it is enough to know that there are too many."""
+
+
+class Lag(NamedTuple):
+    """How far the feed is behind."""
+
+    events: int
+    seconds: float
+
+
+async def lag(session: AsyncSession) -> Lag:
+    """Count the events that are not told yet, and give the age of the oldest."""
+    row = (await run(session, LAG, limit=COUNTED)).mappings().one()
+    return Lag(row["events"], float(row["seconds"]))
 
 
 async def open_window(session: AsyncSession) -> bool:

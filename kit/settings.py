@@ -37,6 +37,9 @@ class Settings(BaseSettings):
 
     log: Literal["debug", "info", "warning", "error"] = "info"
 
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    """Where the background process shows its figures, if it runs without an API beside it."""
+
     pool_size: int = Field(8, ge=2)
     """Database connections of one process."""
 

@@ -4,29 +4,32 @@ import asyncio
 import signal
 
 import structlog
+from prometheus_client import start_http_server
 
 from kit.db import make_engine, make_sessions
 from kit.logs import configure
+from kit.metrics import registry
 from kit.orphan import leave_with_parent
 from kit.settings import Settings
-from worker import housekeeping, sequence
+from worker import housekeeping, sequence, watch
+
+TASKS = (sequence.TASK, housekeeping.TASK, watch.TASK)
 
 
 async def work(settings: Settings) -> None:
-    """Run all jobs until told to stop; what is under way is finished or undone by the database."""
-    engine = make_engine(settings.database_url or "", pool_size=2)
+    """Run all tasks until told to stop; what is under way is finished or undone by the database."""
+    engine = make_engine(settings.database_url or "", pool_size=len(TASKS))
     sessions = make_sessions(engine)
-    jobs = [
-        asyncio.create_task(sequence.run(sessions), name="sequence"),
-        asyncio.create_task(housekeeping.run(sessions), name="housekeeping"),
-    ]
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port, registry=registry())
+    running = [asyncio.create_task(task.run(sessions), name=task.name) for task in TASKS]
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
-    for job in jobs:
-        job.cancel()
-    await asyncio.gather(*jobs, return_exceptions=True)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
     await engine.dispose()
     structlog.get_logger().info("worker_stopped")
 

@@ -1,32 +1,24 @@
 """Tell events in their order, as soon as they may be told."""
 
-import asyncio
-
-import structlog
-from prometheus_client import Gauge
+from prometheus_client import Counter
 
 from events import service
 from kit.db import Sessions, transaction
-
-log = structlog.get_logger()
+from worker.tasks import Task
 
 IDLE = 0.25
 """Seconds between two looks when there is nothing to tell."""
 
 AWAY = 1.0
-TOLD = Gauge("syt_events_told", "Events told since start.", multiprocess_mode="sum")
+TOLD = Counter("syt_events_told_total", "Events told.")
 
 
-async def run(sessions: Sessions) -> None:
-    """Tell events for ever; of several workers one does it at a time."""
-    while True:
-        try:
-            async with transaction(sessions) as session:
-                told = await service.tell_some(session)
-        except Exception as error:
-            log.warning("sequencer_waits", error=type(error).__name__)
-            await asyncio.sleep(AWAY)
-            continue
-        TOLD.inc(told or 0)
-        if told is None or told < service.CHUNK:
-            await asyncio.sleep(IDLE)
+async def tell(sessions: Sessions) -> float:
+    """Tell what may be told now; of several workers one does it at a time."""
+    async with transaction(sessions) as session:
+        told = await service.tell_some(session)
+    TOLD.inc(told or 0)
+    return 0 if told == service.CHUNK else IDLE
+
+
+TASK = Task("sequence", tell, retry=AWAY)

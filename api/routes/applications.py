@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from time import perf_counter
 from typing import Annotated, Any
 
 import orjson
@@ -14,6 +15,7 @@ from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
 from api.deps import Held, IfMatch, Locked, Session, Visible, may, version_of
+from api.figures import ACKNOWLEDGED
 from api.openapi import VERSIONED, carries, refuses
 from api.paging import Pager
 from api.routes.events import shown
@@ -56,13 +58,14 @@ async def submit_application(
     caller: Annotated[Caller, may(May.APPLICATION_SUBMIT)],
 ) -> Response:
     """Hand in an application. Send the same `Idempotency-Key` and body to retry safely."""
-    state = request.app.state.syt
+    state, began = request.app.state.syt, perf_counter()
     canonical = orjson.dumps(request.state.parsed, option=orjson.OPT_SORT_KEYS)
     answer = await service.submit(state.counter, caller, wanted, key=key, canonical=canonical)
     location = f"{state.settings.public_url}/v1/applications/{answer.body['number']}"
     headers = {"Location": location, "ETag": f'"{answer.body["version"]}"'}
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
+    ACKNOWLEDGED.observe(perf_counter() - began)
     return json(answer.body, 201, headers)
 
 

@@ -1,20 +1,12 @@
 """Health, metrics, the list of problems, and a page of documentation; none needs a token."""
 
-import os
 from html import escape
 from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Gauge,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from api.conditional import json
@@ -23,13 +15,10 @@ from api.openapi import refuses
 from api.problems import STATUS, NoSuchPage, language_of
 from kit.db import DatabaseAway
 from kit.errors import REGISTRY as PROBLEMS
+from kit.metrics import registry
 from schemas.problems import HealthView
 
 router = APIRouter(tags=["service"])
-AGE = Gauge(
-    "syt_generations_age_seconds", "Since memory was last compared.", multiprocess_mode="max"
-)
-WAITING = Gauge("syt_submissions_waiting", "Submissions without a lane.", multiprocess_mode="sum")
 
 
 @router.get("/health/live", response_model=HealthView)
@@ -49,15 +38,9 @@ async def ready(held: Held) -> Response:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(held: Held) -> Response:
+async def metrics() -> Response:
     """Give the figures of all processes to Prometheus."""
-    AGE.set(held.follower.age)
-    WAITING.set(held.counter.intake.waiting)
-    registry = REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(registry()), media_type=CONTENT_TYPE_LATEST)
 
 
 STYLE = (
