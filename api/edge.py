@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.problems import REQUEST_ID, Internal, problem
 from kit.ids import secret
-from kit.logs import where
+from kit.logs import line, where
 
 log = structlog.get_logger()
 
@@ -76,9 +76,10 @@ class Edge:
         series[0].inc()
         series[1].observe(seconds)
         if method != "GET" or status >= 400 or seconds > SLOW:
-            log.info(
-                "answered", method=method, route=route, status=status, ms=round(seconds * 1e3, 1)
-            )
+            line(
+                "answered", method=method, route=route, status=status, ms=round(seconds * 1e3, 1),
+                request_id=scope[REQUEST_ID],
+            )  # fmt: skip
 
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})

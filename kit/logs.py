@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import orjson
@@ -11,9 +12,9 @@ import structlog
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def _bytes(value: Any, **_: Any) -> bytes:
+def _bytes(value: Any, *, option: int | None = None, **_: Any) -> bytes:
     try:
-        return orjson.dumps(value, default=str)
+        return orjson.dumps(value, default=str, option=option)
     except TypeError:  # Half a surrogate pair, or a number beyond 64 bits: logging must not fail.
         return json.dumps(value, default=str).encode()
 
@@ -23,8 +24,21 @@ def _output() -> BinaryIO:
     return (sys.__stdout__ or sys.stdout).buffer
 
 
+_lines: BinaryIO | None = None
+
+
+def line(event: str, **facts: Any) -> None:
+    """Write what `info` writes, for a tenth of what it costs: there is a line for every call."""
+    if _lines is not None:
+        whole = {**facts, "event": event, "level": "info", "timestamp": datetime.now(UTC)}
+        _lines.write(_bytes(whole, option=orjson.OPT_UTC_Z) + b"\n")
+        _lines.flush()
+
+
 def configure(level: str) -> None:
     """Set up structlog, and let the libraries' own loggers speak through it from warning on."""
+    global _lines
+    _lines = _output() if LEVELS[level] <= LEVELS["info"] else None
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
