@@ -54,6 +54,8 @@ class State:
     counter: Counter
     files: ObjectStore
     buckets: Buckets
+    leaving: bool = False
+    """Told to stop: no balancer is to send more, and what it sends is still served."""
 
 
 def make_desk(keys: KeyRing) -> tuple[Desk, Mapping[str, Memory]]:

@@ -43,6 +43,7 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
 Workers = Annotated[int, typer.Option(help="API processes.", min=1, max=64)]
 NoJobs = Annotated[bool, typer.Option("--no-jobs", help="Without the background process.")]
+NoMigrate = Annotated[bool, typer.Option("--no-migrate", help="Take the tables as they are.")]
 
 FAULTS = 5
 """As many are named of a file that has more."""
@@ -113,10 +114,14 @@ def _in_words_of_others(error: Exception) -> str | None:
 
 @app.command()
 def serve(
-    host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, no_jobs: NoJobs = False
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Workers = 1,
+    no_jobs: NoJobs = False,
+    no_migrate: NoMigrate = False,
 ) -> None:
     """Migrate if needed, and run the API and the background process."""
-    wanted = Wanted(host, port, workers, not no_jobs)
+    wanted = Wanted(host, port, workers, not no_jobs, not no_migrate)
     with _plainly():
         run_service(Settings(), wanted, None, lambda: say(f"ready at {wanted.base_url}"))
 

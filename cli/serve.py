@@ -47,6 +47,8 @@ class Wanted:
     port: int
     workers: int
     jobs: bool
+    migrates: bool = True
+    """Whether it may change tables; where it has not the owner's right, another does that before."""
 
     @property
     def reached_at(self) -> str:
@@ -129,6 +131,9 @@ class Supervisor:
     environment: Mapping[str, str]
     descriptor: int
     stop: Stop
+    patience: float
+    """Seconds that the children get for a clean end."""
+
     commands: list[Sequence[str]] = field(default_factory=list)
     children: list[Child] = field(default_factory=list)
 
@@ -190,7 +195,7 @@ class Supervisor:
         """Ask the children to finish, and end those that do not."""
         for child in self.children:
             child.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + self.patience
         for child in self.children:
             child.reap(deadline - time.monotonic())
 
@@ -209,7 +214,10 @@ def serve(
         _listening(wanted, killed) as listener,
     ):  # fmt: skip
         database = database_of(settings)
-        supervisor = Supervisor(_environment(settings, wanted, database), listener.fileno(), stop)
+        supervisor = Supervisor(
+            _environment(settings, wanted, database), listener.fileno(), stop,
+            STOP_SECONDS + settings.drain_seconds,
+        )  # fmt: skip
 
         def start_cluster() -> None:
             if database.cluster is not None:
@@ -224,7 +232,8 @@ def serve(
                 supervisor.add([sys.executable, "-m", "api", str(listener.fileno())])
             _check_keys(settings)
             start_cluster()
-            _prepare(settings, database, prepare, stop)
+            if wanted.migrates:
+                _prepare(settings, database, prepare, stop)
             # Not before: of two starts that both allow it, both could bind until one listens.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             supervisor.release()

@@ -1,14 +1,42 @@
 """Everything the environment decides, read once at start and never again."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+SECRETS = "SYT_SECRETS"
+"""Names the folder of secret files, where there is one."""
+
+
+class SecretFiles(EnvSettingsSource):
+    """Variables that are files of their name, in small letters.
+
+    The library's own source passes over what it can't read; the embedded database would then be started
+    in place of the real one.
+
+    Raises:
+        OSError: there is no such folder, or a file in it can't be read.
+    """
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        found = [f for f in Path(os.environ[SECRETS]).iterdir() if f.name.startswith("syt_")]
+        return {file.name: file.read_text().strip() for file in found}
 
 
 class Settings(BaseSettings):
-    """`SYT_*` variables. Every one has a default with which a first start works."""
+    """`SYT_*` variables. Every one has a default with which a first start works.
+
+    A variable may also be a file of its name, in small letters, in the folder that `SYT_SECRETS` names.
+    """
 
     model_config = SettingsConfigDict(env_prefix="SYT_", frozen=True, extra="ignore")
 
@@ -29,6 +57,9 @@ class Settings(BaseSettings):
     files_url: str | None = Field(None, repr=False)
     """Where scans are kept; unset: the folder `files` under `home`."""
 
+    files_options: dict[str, Any] = Field({}, repr=False)
+    """Endpoint, keys and client options of a store that is no folder, as JSON."""
+
     keys: SecretStr | None = None
     """Key ring as JSON; unset: `keys.json` under `home`, made on first start."""
 
@@ -48,3 +79,19 @@ class Settings(BaseSettings):
 
     submission_queue: int = Field(2000, ge=1)
     """Submissions that may wait in one process before it answers 503."""
+
+    drain_seconds: float = Field(0, ge=0, le=300)
+    """How long a process that is told to stop still serves, while it says that it is not ready."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read variables before secret files."""
+        ours = (init_settings, env_settings)
+        return (*ours, SecretFiles(settings_cls)) if SECRETS in os.environ else ours

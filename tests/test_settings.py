@@ -1,11 +1,12 @@
 """What the environment decides."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from kit.settings import Settings
+from kit.settings import SECRETS, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +14,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment without variables of ours."""
     for field in Settings.model_fields:
         monkeypatch.delenv(f"SYT_{field.upper()}", raising=False)
+    monkeypatch.delenv(SECRETS, raising=False)
 
 
 def test_a_first_start_needs_no_variable() -> None:
@@ -37,7 +39,17 @@ def test_variables_are_read_with_our_prefix_and_no_other(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    "name", ["home", "database_url", "owner_url", "public_url", "files_url", "keys", "log"]
+    "name",
+    [
+        "home",
+        "database_url",
+        "owner_url",
+        "public_url",
+        "files_url",
+        "files_options",
+        "keys",
+        "log",
+    ],
 )
 def test_every_variable_of_the_contract_is_there(name: str) -> None:
     assert name in Settings.model_fields
@@ -79,3 +91,47 @@ def test_keys_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_passwords_in_addresses_do_not_show(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "postgresql://syt:hunter2@db/syt")
     assert "hunter2" not in repr(Settings())
+
+
+class TestSecretFiles:
+    """A folder of files, each a variable: what a composition mounts."""
+
+    @pytest.fixture(autouse=True)
+    def folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        monkeypatch.setenv(SECRETS, str(tmp_path))
+        return tmp_path
+
+    def test_are_read_and_do_not_show(self, folder: Path) -> None:
+        (folder / "syt_database_url").write_text("postgresql://syt:hunter2@db/syt\n")
+        (folder / "syt_keys").write_text("hunter2")
+        (folder / "syt_files_options").write_text('{"secret_access_key": "hunter2"}')
+        found = Settings()
+        assert found.database_url == "postgresql://syt:hunter2@db/syt"
+        assert found.files_options == {"secret_access_key": "hunter2"}
+        assert found.keys is not None
+        assert "hunter2" not in repr(found)
+
+    def test_give_way_to_variables(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / "syt_log").write_text("error")
+        monkeypatch.setenv("SYT_LOG", "debug")
+        assert Settings().log == "debug"
+
+    def test_of_others_are_left_alone(self, folder: Path) -> None:
+        (folder / "certificate.pem").write_bytes(b"\xff")
+        assert Settings().database_url is None
+
+    def test_that_lie_elsewhere_are_followed(self, folder: Path, tmp_path_factory: Any) -> None:
+        there = tmp_path_factory.mktemp("there") / "url"
+        there.write_text("postgresql://db/syt")
+        (folder / "syt_database_url").symlink_to(there)
+        assert Settings().database_url == "postgresql://db/syt"
+
+    def test_that_can_not_be_read_stop_the_start(self, folder: Path) -> None:
+        (folder / "syt_database_url").symlink_to(folder / "missing")
+        with pytest.raises(FileNotFoundError):
+            Settings()
+
+    def test_without_their_folder_nothing_starts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(SECRETS, "/missing")
+        with pytest.raises(FileNotFoundError):
+            Settings()

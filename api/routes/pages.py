@@ -29,7 +29,9 @@ async def live() -> Response:
 
 @router.get("/health/ready", response_model=HealthView, responses=refuses(503))
 async def ready(held: Held) -> Response:
-    """Tell that the database answers and memory is fresh."""
+    """Tell that the database answers, memory is fresh, and the process stays."""
+    if held.leaving:
+        return json({"status": "leaving"}, 503)
     if not held.follower.fresh:
         raise DatabaseAway()
     async with held.engine.connect() as connection:
