@@ -32,6 +32,9 @@ class Application(SQLModel, table=True):
         sa.Index("application_agency_newest_idx", "agency", *NEWEST),
         sa.Index("application_newest_idx", *NEWEST),
         sa.Index("application_work_idx", "agency", "due_on", "number", postgresql_where=IN_WORK),
+        sa.Index("application_unaccepted_idx", "due_on", postgresql_where=UNACCEPTED),
+        sa.Index("application_law_first_idx", "overdue_on", postgresql_where=LAW_FIRST),
+        sa.Index("application_provisional_idx", "due_on", postgresql_where=PROVISIONAL),
         sa.Index("application_subject_idx", "subject_index", "matter", sa.text("received_at DESC")),
         {"info": {"grants": "SELECT, INSERT, UPDATE"}},
     )  # fmt: skip

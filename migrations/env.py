@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
 
 from events.models import Xid8
+from migrations.steps import LIMITS
 from migrations.tables import metadata
 
 ischema_names["xid8"] = Xid8  # Reflection knows the types of this table only.
@@ -43,8 +44,8 @@ def ours(_: Any, name: str | None, kind: str, *__: Any) -> bool:
 
 def run(connection: sa.Connection) -> None:
     """Upgrade on a connection, under the lock and the limits."""
-    connection.execute(sa.text("SET lock_timeout = '4s'"))
-    connection.execute(sa.text("SET statement_timeout = '60s'"))
+    for limit in LIMITS:
+        connection.execute(sa.text(limit))
     if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
         raise SystemExit("another migration is running")  # Waiting would block its CONCURRENTLY.
     connection.commit()
@@ -60,6 +61,15 @@ def run(connection: sa.Connection) -> None:
         context.run_migrations()
 
 
+def write() -> None:
+    """Write the statements instead, for whoever is to look at them."""
+    context.configure(dialect_name="postgresql", literal_binds=True, transaction_per_migration=True)
+    with context.begin_transaction():
+        for limit in LIMITS:
+            context.execute(limit)
+        context.run_migrations()
+
+
 async def main() -> None:
     """Connect as the owner and run."""
     engine = create_async_engine(context.config.attributes["url"], poolclass=NullPool)
@@ -69,4 +79,7 @@ async def main() -> None:
     await engine.dispose()
 
 
-asyncio.run(main())
+if context.is_offline_mode():
+    write()
+else:
+    asyncio.run(main())

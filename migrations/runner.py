@@ -3,11 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -18,6 +20,10 @@ DEFAULT_GRANTS = "SELECT, INSERT, UPDATE"
 NO_TRIGRAMS = (
     "the database was made with LC_CTYPE 'C': make it with 'C.UTF-8', or search finds no Chinese"
 )
+
+LOCKED = "a table is locked for too long by others (see pg_stat_activity): migrate again later"
+PAUSES = (1, 2, 4, 8, 8, 8)
+"""Seconds between two tries to get a lock."""
 
 
 class DatabaseUnfit(Exception):
@@ -36,21 +42,48 @@ def config(url: str) -> Config:
 async def migrate(owner_url: str, service_url: str) -> None:
     """Upgrade to the newest schema, if need be, and grant the service's role its rights.
 
+    Where a newer release has been before, all is left as it is: the release before it runs on its schema,
+    so that an upgrade can be rolled out, and back, process by process.
+
     Raises:
-        DatabaseUnfit: wrong version, wrong character type, or a schema newer than this code.
+        DatabaseUnfit: wrong version, wrong character type, or a lock that others hold for too long.
     """
     engine = create_async_engine(owner_url, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await _check(connection)
             at = await _revision(connection)
-        head = ScriptDirectory.from_config(config(owner_url)).get_current_head()
-        if at != head:
-            await asyncio.to_thread(command.upgrade, config(owner_url), "head")
+        script = ScriptDirectory.from_config(config(owner_url))
+        if at is not None and not _known(script, at):
+            return
+        if at != script.get_current_head():
+            await _upgrade(owner_url)
         async with engine.begin() as connection:
             await _grant(connection, make_url(service_url).username)
     finally:
         await engine.dispose()
+
+
+def _known(script: ScriptDirectory, revision: str) -> bool:
+    return any(known.revision == revision for known in script.walk_revisions())
+
+
+async def _upgrade(owner_url: str) -> None:
+    """Upgrade; a lock that does not come in time is left to the service, and asked for again later.
+
+    What earlier revisions did stays: each is committed by itself.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            await asyncio.to_thread(command.upgrade, config(owner_url), "head")
+        except DBAPIError as error:
+            if not isinstance(error.orig and error.orig.__cause__, asyncpg.LockNotAvailableError):
+                raise
+            if pause is None:
+                raise DatabaseUnfit(LOCKED) from None
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 async def _check(connection: AsyncConnection) -> None:
