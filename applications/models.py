@@ -31,6 +31,13 @@ class Application(SQLModel, table=True):
         sa.Index("application_outlet_newest_idx", "outlet", *NEWEST),
         sa.Index("application_agency_newest_idx", "agency", *NEWEST),
         sa.Index("application_newest_idx", *NEWEST),
+        *(
+            sa.Index(f"application_{'_'.join(by)}_idx", *by, NEWEST[0])
+            for by in (
+                ("outlet", "state"), ("outlet", "matter"), ("outlet", "agency"),
+                ("agency", "state"), ("agency", "matter"), ("state",), ("matter",),
+            )
+        ),
         sa.Index("application_work_idx", "agency", "due_on", "number", postgresql_where=IN_WORK),
         sa.Index("application_unaccepted_idx", "due_on", postgresql_where=UNACCEPTED),
         sa.Index("application_law_first_idx", "overdue_on", postgresql_where=LAW_FIRST),

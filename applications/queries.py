@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,6 +20,8 @@ from kit.db import Instant, run
 from schemas.applications import ApplicationFilter, Light, State, TaskFilter
 
 A = Application
+AGENCY_DIGITS = 6
+LIT = frozenset(State) - DARK
 LEASE = timedelta(minutes=30)
 """How long a claim holds without work."""
 
@@ -30,9 +33,18 @@ def within(reach: Reach) -> sa.ColumnElement[bool]:
         parts.append(_one_of(col(A.outlet), reach.outlets))
     if reach.agencies:
         parts.append(_one_of(col(A.agency), reach.agencies))
-    for area in reach.areas:
-        parts.append(col(A.agency).between(area.ljust(6, "0"), area.ljust(6, "9")))
+    parts += [_in_area(area) for area in reach.areas]
     return sa.or_(*parts) if parts else sa.false()
+
+
+def _in_area(area: str) -> sa.ColumnElement[bool]:
+    """A county is one agency: said so, its index is read in order."""
+    found: sa.ColumnElement[bool] = (
+        col(A.agency) == area
+        if len(area) == AGENCY_DIGITS
+        else col(A.agency).between(area.ljust(AGENCY_DIGITS, "0"), area.ljust(AGENCY_DIGITS, "9"))
+    )
+    return found
 
 
 def _one_of(column: Any, values: frozenset[str]) -> sa.ColumnElement[bool]:
@@ -75,7 +87,15 @@ async def page(
     day: date,
 ) -> Sequence[Application]:
     """List at most `narrow.limit` + 1 applications, newest first."""
-    statement = visible_to(caller)
+    statement = _narrowed(visible_to(caller), narrow, day)
+    if after is not None:
+        statement = statement.where(_tuple(A.received_at, A.number) < _values(*after))
+    merged = _merged(statement, _spread(caller, narrow), narrow.limit + 1)
+    rows: Sequence[Application] = (await session.exec(merged)).all()
+    return rows
+
+
+def _narrowed(statement: Any, narrow: ApplicationFilter, day: date) -> Any:
     for column, value in (
         (A.state, narrow.state), (A.matter, narrow.matter), (A.outlet, narrow.outlet),
         (A.agency, narrow.agency),
@@ -90,11 +110,42 @@ async def page(
         statement = statement.where(
             col(A.received_at) < _midnight(narrow.received_to) + timedelta(days=1)
         )
-    if after is not None:
-        statement = statement.where(_tuple(A.received_at, A.number) < _values(*after))
-    statement = statement.order_by(col(A.received_at).desc(), col(A.number).desc())
-    rows: Sequence[Application] = (await session.exec(statement.limit(narrow.limit + 1))).all()
-    return rows
+    return statement
+
+
+def _spread(caller: Caller, narrow: ApplicationFilter) -> dict[Any, list[str]]:
+    """Tell which columns take one of several values, so that no index gives the rows in order."""
+    spread: dict[Any, list[str]] = {}
+    outlets = caller.reach(May.APPLICATION_READ).outlets
+    if len(outlets) > 1 and narrow.outlet is None:
+        spread[A.outlet] = sorted(outlets)
+    if narrow.light not in (None, Light.NONE) and narrow.state is None:
+        spread[A.state] = sorted(LIT)
+    return spread
+
+
+def _merged(statement: Any, spread: dict[Any, list[str]], limit: int) -> Any:
+    """Take the newest rows: of each value of the `spread` columns by itself, then of those together.
+
+    Each is read from an index in order and no further than needed. To read all of them and sort would take
+    the longer the more there are.
+    """
+    newest = (col(A.received_at).desc(), col(A.number).desc())
+    if not spread:
+        return statement.order_by(*newest).limit(limit)
+    values = [_table(found) for found in spread.values()]
+    for column, value in zip(spread, values, strict=True):
+        statement = statement.where(column == value.c.value)
+    part = statement.order_by(*newest).limit(limit).correlate(*values).lateral()
+    row = aliased(Application, part)
+    found = select(row).select_from(*values, part)
+    return found.order_by(col(row.received_at).desc(), col(row.number).desc()).limit(limit)
+
+
+def _table(values: Sequence[str]) -> Any:
+    return (
+        sa.func.unnest(sa.literal(values, ARRAY(sa.String))).table_valued("value").render_derived()
+    )
 
 
 def _tuple(*columns: Any) -> Any:
@@ -111,15 +162,15 @@ def _midnight(day: date) -> datetime:
 
 def _shines(light: Light, day: date) -> sa.ColumnElement[bool]:
     """Say in SQL what `clocks.light` says of a row."""
-    dark = col(A.state).in_(sorted(DARK))
+    dark, lit = col(A.state).in_(sorted(DARK)), col(A.state).in_(sorted(LIT))
     overdue = sa.func.coalesce(col(A.overdue_on), sa.literal(date.max, sa.Date)) <= day
     red, yellow = col(A.red_on) <= day, col(A.yellow_on) <= day
     return {
         Light.NONE: dark,
-        Light.OVERDUE: ~dark & overdue,
-        Light.RED: ~dark & ~overdue & red,
-        Light.YELLOW: ~dark & ~overdue & ~red & yellow,
-        Light.GREEN: ~dark & ~overdue & ~red & ~yellow,
+        Light.OVERDUE: lit & overdue,
+        Light.RED: lit & ~overdue & red,
+        Light.YELLOW: lit & ~overdue & ~red & yellow,
+        Light.GREEN: lit & ~overdue & ~red & ~yellow,
     }[light]
 
 

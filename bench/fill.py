@@ -1,6 +1,7 @@
 """Fills a home's database with applications, their events and the order of those, by COPY, in minutes.
 
-Indexes are dropped and built again after the rows: that the schema is the migrated one again is compared, to the letter.
+Indexes are dropped, and built again after the rows: that the schema is then the migrated one, to the
+letter, is compared.
 """
 
 import asyncio
@@ -13,9 +14,9 @@ from typing import NamedTuple
 
 import asyncpg
 
+from applications.numbers import BLOCK
 from bench.processes import ROOT, BenchFailed
 from bench.rows import COLUMNS, DAYS, Rows, Seat, terminal_of
-from applications.numbers import BLOCK
 from cli.home import cluster_of
 from cli.load import read_csv
 from kit.clock import now

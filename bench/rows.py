@@ -1,8 +1,8 @@
 """Applications for `bench.fill`: a realistic mix, as PostgreSQL's binary COPY wants them.
 
-What differs from row to row (number, key, keyed hashes, sealed bytes, instants) is written for each; the rest
-is the same for many (a place; a matter, day and state) and is written once. Every row is sealed for its own number,
-so that any of them opens through the API.
+What differs from row to row (number, key, keyed hashes, sealed bytes, instants) is written for each; the
+rest is the same for many (a place; a matter, day and state) and is written once. Every row is sealed for
+its own number, so that any of them opens through the API.
 """
 
 import hashlib
@@ -46,8 +46,11 @@ SHARES = {
     "332014901003": 4, "332014901004": 3, "332014901013": 1.5, "332014901014": 0.5,
     "332014901015": 0.9, "332014901016": 0.1,
 }  # fmt: skip
-"""Matters, in the hundred: record prints, proofs of life, cards, flexible workers, changes, residents, pensions,
-endings, unemployment, others."""
+"""Matters, in the hundred: record prints, proofs of life, cards, flexible workers, changes, residents,
+pensions, endings, unemployment, others."""
+
+CARD, WAITED = "332014901011", 10 * 86400.0
+"""What waits to be claimed: applications for a card, promised in ten working days, of the last ten days."""
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -182,7 +185,7 @@ class Rows:
         self._kind = lru_cache(maxsize=200_000)(self._make_kind)
 
     def chunks(self, count: int, waiting: int, end: datetime) -> Iterator[bytes]:
-        """Give `count` rows of the mix, then `waiting` fresh ones of the large outlet, in large pieces."""
+        """Give `count` rows of the mix, then `waiting` that wait at the large outlet, in large pieces."""
         parts, size = [SIGNATURE], 0
         for row in self._all(count, waiting, (end - EPOCH).total_seconds()):
             parts.append(row)
@@ -202,9 +205,10 @@ class Rows:
             model = self._models[matter]
             stage = self._stage((end - at) / 86400, model.guide)
             yield self._row(nth, at, chance.choice(seats), matter, stage)
-        for nth in range(count, count + waiting):
+        for nth in range(waiting):
+            at = end - WAITED * (1 - nth / waiting) - 60
             seat = self._large[nth % len(self._large)]
-            yield self._row(nth, end - 30, seat, self._codes[0], STAGES["accepted"])
+            yield self._row(count + nth, at, seat, CARD, STAGES["accepted"])
 
     def _stage(self, age: float, guide: Guide) -> Stage:
         """Draw how far an application of an age in days has come: 0.3 % stay behind."""

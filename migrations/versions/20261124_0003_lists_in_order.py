@@ -1,0 +1,34 @@
+"""Indexes for lists by state, matter and agency: a page costs the same however many rows there are.
+
+Revision ID: 0003
+Revises: 0002
+"""
+
+import sqlalchemy as sa
+
+from migrations.steps import add_index, drop_index
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+NEWEST = sa.text("received_at DESC")
+INDEXES = (
+    ("outlet", "state"), ("outlet", "matter"), ("outlet", "agency"),
+    ("agency", "state"), ("agency", "matter"), ("state",), ("matter",),
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    for columns in INDEXES:
+        add_index(_name(columns), "application", [*columns, NEWEST])
+
+
+def downgrade() -> None:
+    for columns in INDEXES:
+        drop_index(_name(columns))
+
+
+def _name(columns: tuple[str, ...]) -> str:
+    return f"application_{'_'.join(columns)}_idx"
