@@ -29,7 +29,8 @@ DATABASE = "syt"
 MARK = "syt.conf"
 """Our part of the configuration."""
 
-SOCKET_LIMIT = 107 - len("/.s.PGSQL.5432.lock")
+SOCKET_LOCK = ".s.PGSQL.5432.lock"
+SOCKET_LIMIT = 107 - len(f"/{SOCKET_LOCK}")
 """A socket's whole path has at most 107 bytes."""
 
 SHORT = Path("/tmp")  # noqa: S108 -- the folder in it is ours alone, or refused
@@ -190,12 +191,14 @@ class Cluster:
         beside.replace(self.data / name)
 
     def _forget(self) -> None:
-        """Drop the pid file of a server that is gone, and lay its log aside.
+        """Drop the pid files of a server that is gone, and lay its log aside.
 
-        PostgreSQL itself would believe the file as long as any process has that number. Whether a part of
-        the old server still lives it sees by the shared memory too, which it finds by the folder.
+        PostgreSQL itself would believe the files as long as any process has that number, also a dead one
+        that nobody has fetched. Whether a part of the old server still lives it sees by the shared memory
+        too, which it finds by the folder.
         """
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+        (self.sockets / SOCKET_LOCK).unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
             (self.data / "server.log").replace(self.data / "server.log.1")
 
