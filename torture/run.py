@@ -50,19 +50,20 @@ async def torture(
         if storm <= 0 or run.wrong:
             return
         async with Clients(stand.url, people, run.journal, f"{run.seed}-{nth}") as clients:
-            await _round(stand, clients, run, faults.plan(f"{run.seed}-{nth}", storm, names), nth)
+            await _round(stand, clients, run, faults.plan(f"{run.seed}-{nth}", storm, names))
         run.seconds += storm
 
 
 async def _round(
-    stand: Stand, clients: Clients, run: Run, plan: Sequence[faults.Fault], nth: int
+    stand: Stand, clients: Clients, run: Run, plan: Sequence[faults.Fault]
 ) -> None:
     known = len(run.journal.stored)
     async with clients.working():
-        await asyncio.sleep(STEADY)
-        run.crashes.append(await crash(stand, run.journal, WAYS[nth % len(WAYS)]))
+        for way in WAYS:
+            await asyncio.sleep(STEADY)
+            run.crashes.append(await crash(stand, run.journal, way))
+            run.wrong += run.crashes[-1].wrongs()
         await faults.inflict(stand, plan, run.done)
-    run.wrong += run.crashes[-1].wrongs()
     run.wrong += await _settle(stand)
     await clients.read_out()
     for stored in run.journal.stored[known:]:
