@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow lint types contracts check bench lock problems clean
+.PHONY: demo test test-slow lint bench scale soak torture lock problems clean
 
 demo: $(VENV)/.run ## the service with a demonstration data set, on http://127.0.0.1:8000
 	$(BIN)/syt demo
@@ -24,6 +24,15 @@ lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose fil
 
 bench: $(VENV)/.dev ## load beside reference lines; writes docs/performance.md
 	$(BIN)/python -m bench
+
+scale: $(VENV)/.dev ## lists, claims and submissions among 10^4, 10^6 and 10^7 applications; writes docs/scale.md
+	$(BIN)/python -m bench.scale
+
+soak: $(VENV)/.dev ## ten minutes of steady load, slow clients and a burst; writes docs/scale.md
+	$(BIN)/python -m bench.soak
+
+torture: $(VENV)/.dev ## load on a service whose parts are killed, stopped and starved; writes docs/reliability.md
+	$(BIN)/python -m torture
 
 lock: $(VENV)/.dev ## make the locked requirements anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
