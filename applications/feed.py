@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Caller, Reach
 from access.policy import May
+from applications.queries import in_area
 from events import queries
 from events.models import Event, EventSequence
 from kit.errors import DomainError, Kind, Words
@@ -29,7 +30,7 @@ async def page_of(
     session: AsyncSession, caller: Caller, after: int, limit: int
 ) -> Sequence[tuple[int, Event]]:
     """Read what was told after a number and concerns applications that `caller` may see."""
-    statement = queries.feed(after, limit).where(_within(caller.reach(May.EVENT_READ)))
+    statement = queries.feed(after, limit, _within(caller.reach(May.EVENT_READ)))
     rows: Sequence[tuple[int, Event]] = (await session.exec(statement)).all()
     return rows
 
@@ -38,5 +39,5 @@ def _within(reach: Reach) -> sa.ColumnElement[bool]:
     outlet, agency = col(EventSequence.outlet), col(EventSequence.agency)
     parts: list[Any] = [outlet == value for value in sorted(reach.outlets)]
     parts += [agency == value for value in sorted(reach.agencies)]
-    parts += [agency.between(area.ljust(6, "0"), area.ljust(6, "9")) for area in reach.areas]
+    parts += [in_area(agency, area) for area in reach.areas]
     return sa.or_(*parts) if parts else sa.false()

@@ -14,6 +14,7 @@ WORKING = ("accepted", "in_review", "in_second_review", "in_approval")
 
 NEWEST = (sa.text("received_at DESC"), sa.text("number DESC"))
 IN_WORK = sa.text("state IN ({})".format(", ".join(f"'{state}'" for state in WORKING)))
+CLAIMED = sa.text(f"claimed_by IS NOT NULL AND {IN_WORK}")
 
 OPEN = "state IN ({})".format(", ".join(f"'{state}'" for state in ("received", *WORKING)))
 UNACCEPTED = sa.text("state = 'received'")
@@ -39,6 +40,9 @@ class Application(SQLModel, table=True):
             )
         ),
         sa.Index("application_work_idx", "agency", "due_on", "number", postgresql_where=IN_WORK),
+        sa.Index(
+            "application_claimed_idx", "claimed_by", "claimed_until", postgresql_where=CLAIMED
+        ),
         sa.Index("application_unaccepted_idx", "due_on", postgresql_where=UNACCEPTED),
         sa.Index("application_law_first_idx", "overdue_on", postgresql_where=LAW_FIRST),
         sa.Index("application_provisional_idx", "due_on", postgresql_where=PROVISIONAL),

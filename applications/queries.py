@@ -33,16 +33,15 @@ def within(reach: Reach) -> sa.ColumnElement[bool]:
         parts.append(_one_of(col(A.outlet), reach.outlets))
     if reach.agencies:
         parts.append(_one_of(col(A.agency), reach.agencies))
-    parts += [_in_area(area) for area in reach.areas]
+    parts += [in_area(col(A.agency), area) for area in reach.areas]
     return sa.or_(*parts) if parts else sa.false()
 
 
-def _in_area(area: str) -> sa.ColumnElement[bool]:
-    """A county is one agency: said so, its index is read in order."""
+def in_area(agency: Any, area: str) -> sa.ColumnElement[bool]:
+    """Say in SQL that an agency is in an area. A county is one agency: said so, its index gives an order."""
+    first, last = area.ljust(AGENCY_DIGITS, "0"), area.ljust(AGENCY_DIGITS, "9")
     found: sa.ColumnElement[bool] = (
-        col(A.agency) == area
-        if len(area) == AGENCY_DIGITS
-        else col(A.agency).between(area.ljust(AGENCY_DIGITS, "0"), area.ljust(AGENCY_DIGITS, "9"))
+        agency == area if area == first == last else agency.between(first, last)
     )
     return found
 
@@ -191,11 +190,20 @@ def workable(caller: Caller, now: datetime, step: str | None = None) -> sa.Colum
     mine = col(A.claimed_by) == caller.id
     free = sa.or_(col(A.claimed_until).is_(None), col(A.claimed_until) <= now, mine)
     parts = [
-        sa.and_(within(caller.reach(may)), col(A.state).in_(states), _had_no_part(caller, name))
+        sa.and_(within(caller.reach(may)), _in_states(states), _had_no_part(caller, name))
         for name, (may, states) in STEPS.items()
         if (step is None or step == name) and caller.may(may)
     ]
-    return sa.and_(IN_WORK, free, sa.or_(*parts)) if parts else sa.false()
+    return sa.and_(free, sa.or_(*parts)) if parts else sa.false()
+
+
+def _in_states(states: Sequence[State]) -> sa.ColumnElement[bool]:
+    """Say it with the states' names in the statement, so that each plan knows the index of what is in work.
+
+    To say beside it that they are in work would count twice: PostgreSQL then expects a handful of rows, and
+    sorts all there are.
+    """
+    return col(A.state).in_([sa.literal_column(f"'{state}'", sa.String) for state in states])
 
 
 def _had_no_part(caller: Caller, step: str) -> sa.ColumnElement[bool]:
@@ -222,6 +230,8 @@ async def tasks(
         statement = statement.where(A.agency == narrow.agency)
     if narrow.light is not None:
         statement = statement.where(_shines(Light(narrow.light), day))
+    if narrow.light in (Light.GREEN, Light.YELLOW):
+        statement = statement.where(col(A.due_on) > day)  # Passes over all that is late.
     if narrow.mine:
         statement = statement.where(col(A.claimed_by) == caller.id, col(A.claimed_until) > now)
     if after is not None:

@@ -13,12 +13,12 @@ from kit.db import run
 OPEN_WINDOW = sa.text("""
     WITH fresh AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS upto),
     first AS (
-        SELECT coalesce(min(e.id) - 1, 0) AS id
+        SELECT min(e.id) - 1 AS id
         FROM event e, event_sequencer s, fresh
         WHERE e.xid >= s.window_to AND e.xid < fresh.upto
     )
     UPDATE event_sequencer s
-    SET window_from = s.window_to, window_to = fresh.upto, done_id = first.id
+    SET window_from = s.window_to, window_to = fresh.upto, done_id = coalesce(first.id, s.done_id)
     FROM fresh, first
     WHERE s.window_to < fresh.upto
     RETURNING 1
@@ -30,8 +30,9 @@ TELL = sa.text("""
     WITH mark AS (SELECT seq, window_from, window_to, done_id FROM event_sequencer FOR UPDATE),
     next AS (
         SELECT e.id, e.at, e.outlet, e.agency
-        FROM event e, mark
-        WHERE e.id > mark.done_id AND e.xid >= mark.window_from AND e.xid < mark.window_to
+        FROM event e
+        WHERE e.id > (SELECT done_id FROM mark)
+            AND e.xid >= (SELECT window_from FROM mark) AND e.xid < (SELECT window_to FROM mark)
         ORDER BY e.id LIMIT :limit
     ),
     told AS (
@@ -98,19 +99,22 @@ async def epoch(session: AsyncSession) -> int:
     return (await session.exec(select(Sequencer.epoch))).one()
 
 
-def feed(after: int, limit: int) -> Any:
-    """Select what was told after a number, in order."""
-    return (
-        select(EventSequence.seq, Event)
-        .join(
-            Event,
-            sa.and_(
-                col(Event.id) == col(EventSequence.event), col(Event.at) == col(EventSequence.at)
-            ),
-        )
-        .where(col(EventSequence.seq) > after)
+def feed(after: int, limit: int, *seen: sa.ColumnElement[bool]) -> Any:
+    """Select what was told after a number and is `seen`, in order.
+
+    The numbers are cut to a page before the events are joined: the other way round all of them were joined.
+    """
+    told = (
+        select(col(EventSequence.seq), col(EventSequence.event), col(EventSequence.at))
+        .where(col(EventSequence.seq) > after, *seen)
         .order_by(col(EventSequence.seq))
         .limit(limit)
+        .subquery()
+    )
+    return (
+        select(told.c.seq, Event)
+        .join(Event, sa.and_(col(Event.id) == told.c.event, col(Event.at) == told.c.at))
+        .order_by(told.c.seq)
     )
 
 

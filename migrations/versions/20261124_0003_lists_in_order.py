@@ -18,14 +18,20 @@ INDEXES = (
     ("outlet", "state"), ("outlet", "matter"), ("outlet", "agency"),
     ("agency", "state"), ("agency", "matter"), ("state",), ("matter",),
 )  # fmt: skip
+CLAIMED = """claimed_by IS NOT NULL
+    AND state IN ('accepted', 'in_review', 'in_second_review', 'in_approval')"""
 
 
 def upgrade() -> None:
     for columns in INDEXES:
         add_index(_name(columns), "application", [*columns, NEWEST])
+    add_index(
+        "application_claimed_idx", "application", ["claimed_by", "claimed_until"], where=CLAIMED
+    )
 
 
 def downgrade() -> None:
+    drop_index("application_claimed_idx")
     for columns in INDEXES:
         drop_index(_name(columns))
 
