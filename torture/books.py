@@ -81,6 +81,7 @@ ENTRIES = """
     FROM event ORDER BY id
 """
 TOLD = "SELECT seq, event, outlet, agency FROM event_sequence ORDER BY seq"
+FILED = "SELECT id, path, size FROM stored_file"
 UNTOLD = """
     SELECT (SELECT count(*) FROM event) - (SELECT count(*) FROM event_sequence)
 """
@@ -105,21 +106,22 @@ async def read(home: Path) -> Books:
     """Read everything."""
     connection = await connect(home)
     try:
-        rows: Sequence[Any] = await connection.fetch(ROWS)
-        return Books(
-            rows=[Row(*row) for row in rows],
-            entries=[Entry(*row) for row in await connection.fetch(ENTRIES)],
-            told=[Told(*row) for row in await connection.fetch(TOLD)],
-            last_told=await connection.fetchval("SELECT seq FROM event_sequencer"),
-            texts=[row[0] for row in await connection.fetch("SELECT event FROM event_text")],
-            files=[
-                Filed(*row)
-                for row in await connection.fetch("SELECT id, path, size FROM stored_file")
-            ],
-            objects=_objects(home / "files"),
-        )
+        return await read_by(connection, home / "files")
     finally:
         await connection.close()
+
+
+async def read_by(connection: Any, folder: Path) -> Books:
+    """Read everything as a connection sees it, and the store in a folder."""
+    return Books(
+        rows=[Row(*row) for row in await connection.fetch(ROWS)],
+        entries=[Entry(*row) for row in await connection.fetch(ENTRIES)],
+        told=[Told(*row) for row in await connection.fetch(TOLD)],
+        last_told=await connection.fetchval("SELECT seq FROM event_sequencer"),
+        texts=[row[0] for row in await connection.fetch("SELECT event FROM event_text")],
+        files=[Filed(*row) for row in await connection.fetch(FILED)],
+        objects=_objects(folder),
+    )
 
 
 def _objects(folder: Path) -> dict[str, int]:

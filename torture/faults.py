@@ -23,7 +23,7 @@ SMALL_FILE = 32 * 1024
 CONNECTIONS = 120
 """More than the server has."""
 
-GAP, REST, REST_PART = 0.22, 4.0, 0.05
+GAP, REST, REST_PART = 0.2, 3.0, 0.1
 """Seconds between two faults on average; after some of them the service may draw breath."""
 
 
@@ -159,11 +159,11 @@ def _worker(stand: Stand) -> Sequence[int]:
 
 
 KINDS = {
-    "kill-backend": Kind("backend of PostgreSQL killed", 34, 0, _kill(Stand.backends), True),
-    "kill-auxiliary": Kind("writer of PostgreSQL killed", 8, 0, _kill(Stand.auxiliaries), True),
-    "kill-postmaster": Kind("postmaster killed", 8, 0, _kill(Stand.postmaster), True),
-    "kill-worker": Kind("background process killed", 24, 0, _kill(_worker), True),
-    "kill-api": Kind("API process killed", 9, 0, _kill(_api), True),
+    "kill-backend": Kind("backend of PostgreSQL killed", 44, 0, _kill(Stand.backends), True),
+    "kill-auxiliary": Kind("writer of PostgreSQL killed", 6, 0, _kill(Stand.auxiliaries), True),
+    "kill-postmaster": Kind("postmaster killed", 3, 0, _kill(Stand.postmaster), True),
+    "kill-worker": Kind("background process killed", 22, 0, _kill(_worker), True),
+    "kill-api": Kind("API process killed", 6, 0, _kill(_api), True),
     "stop-api": Kind("API process stopped for a while", 4, 2, _stop(_api)),
     "stop-worker": Kind("background process stopped for a while", 4, 2, _stop(_worker)),
     "stop-backend": Kind("backend stopped for a while", 4, 2, _stop(Stand.backends)),

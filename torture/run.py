@@ -54,9 +54,7 @@ async def torture(
         run.seconds += storm
 
 
-async def _round(
-    stand: Stand, clients: Clients, run: Run, plan: Sequence[faults.Fault]
-) -> None:
+async def _round(stand: Stand, clients: Clients, run: Run, plan: Sequence[faults.Fault]) -> None:
     known = len(run.journal.stored)
     async with clients.working():
         for way in WAYS:

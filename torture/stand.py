@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from bench.processes import ROOT, free_port, wait_ready
 from cli.home import cluster_of
@@ -90,11 +89,8 @@ def standing(home: Path, workers: int) -> Iterator[Stand]:
     port, log = free_port(), home / "service.log"
     command = ["-m", "cli.main", "demo", "--port", str(port), "--workers", str(workers)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SYT_")}
-    with log.open("ab") as file, _ended([sys.executable, *command], environment | {
-        "PYTHONPATH": str(ROOT), "SYT_HOME": str(home), "SYT_POOL_SIZE": "6"
-    }) as process:  # fmt: skip
-        assert process.stdout is not None
-        threading.Thread(target=_copy, args=(process.stdout, file), daemon=True).start()
+    environment |= {"PYTHONPATH": str(ROOT), "SYT_HOME": str(home), "SYT_POOL_SIZE": "6"}
+    with _copied(log) as out, _ended([sys.executable, *command], environment, out) as process:
         wait_ready(f"http://127.0.0.1:{port}/health/ready", process, log)
         stand = Stand(home, port, process.pid, cluster_of(home))
         while not stand.children("worker"):
@@ -104,11 +100,11 @@ def standing(home: Path, workers: int) -> Iterator[Stand]:
 
 @contextlib.contextmanager
 def _ended(
-    command: Sequence[str], environment: dict[str, str]
+    command: Sequence[str], environment: dict[str, str], out: int
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, start_new_session=True,
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out,
+        stderr=out, start_new_session=True,
     )  # fmt: skip
     try:
         yield process
@@ -121,11 +117,21 @@ def _ended(
             process.wait()
 
 
-def _copy(out: IO[bytes], file: IO[bytes]) -> None:
-    """Keep what it says; a line is written as soon as it is there."""
-    for line in out:
-        with contextlib.suppress(
-            ValueError
-        ):  # The log is closed; what is still said at the end is not kept.
-            file.write(line)
-            file.flush()
+@contextlib.contextmanager
+def _copied(log: Path) -> Iterator[int]:
+    """Give the end of a pipe, what is said into which is kept in a file at once."""
+    reading, writing = os.pipe()
+
+    def copy() -> None:
+        with log.open("ab", buffering=0) as file:
+            while said := os.read(reading, 65_536):
+                file.write(said)
+
+    copier = threading.Thread(target=copy, daemon=True)
+    copier.start()
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+        copier.join(STOP_SECONDS)  # Its end is when the last process of the service has gone.
+        os.close(reading)
