@@ -9,10 +9,11 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.base import LongText, Request, Response, Text
 from schemas.codes import BaseCode, CreditCode
+from schemas.forms import in_order
 
 Phone = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9-]{2,14}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -60,6 +61,12 @@ class Necessity(StrEnum):
 class LegalBasis(Request):
     """Why the matter, a limit or a material is lawful (设定依据)."""
 
+    document: str = Field(
+        "",
+        max_length=60,
+        title="文件编号",
+        description="Entry of the register of documents: name and number are taken from it.",
+    )
     law: Text = Field(title="法律法规名称")
     document_no: str = Field("", max_length=100, title="依据文号")
     article: str = Field("", max_length=100, title="条款号")
@@ -299,7 +306,7 @@ class Guide(Request):
 
     # How the service works with it
     steps: list[Step] = Field(min_length=1, title="办理步骤")
-    form_schema: dict[str, Any] = Field(
+    form_schema: Annotated[dict[str, Any], AfterValidator(in_order)] = Field(
         title="申请表",
         description="JSON Schema 2020-12 with at least one valid form in `examples`.",
     )
@@ -326,6 +333,24 @@ class Guide(Request):
     def implementation_code(self) -> str:
         """Composition of 31 characters: body 18, exercise level 1, base code 12 (GB/T 39554)."""
         return f"{self.agency_code}{self.exercise_level}{self.base_code}"
+
+
+class GuideView(Guide):
+    """A guide as it is shown: its content, which version it is, and from where each field comes."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    matter: BaseCode
+    version: int
+    state: Literal["in_force"]
+    effective_from: date
+    effective_to: date | None
+    handling_item_code: str
+    outlet_delegation: Delegation
+    outlet_classes: list[ServiceClass]
+    provenance: dict[str, str] = Field(
+        description="Field to the code of the division that wrote it."
+    )
 
 
 class GuideFile(Request):
