@@ -92,6 +92,6 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read variables before secret files."""
-        ours = (init_settings, env_settings)
-        return (*ours, SecretFiles(settings_cls)) if SECRETS in os.environ else ours
+        """Read secret files last, where there are such."""
+        sources = (init_settings, env_settings, dotenv_settings, file_secret_settings)
+        return (*sources, SecretFiles(settings_cls)) if SECRETS in os.environ else sources

@@ -50,7 +50,11 @@ def http(whole: Topology) -> Iterator[httpx.Client]:
 
 @dataclass
 class Crowd:
-    """Clients that submit and look up without pause, and repeat what a client may repeat."""
+    """Clients that sign in, submit and look up without pause, and repeat what a client may repeat.
+
+    The balancer itself repeats look-ups and submissions, whose key makes that safe; signing in it never
+    does, so there alone it would show that a process went without a word.
+    """
 
     whole: Topology
     headers: dict[str, str]
@@ -80,10 +84,15 @@ class Crowd:
     def _work(self, over: threading.Event) -> None:
         with self.whole.client() as client:
             while not over.is_set():
+                self._sign_in(client)
                 self._submit(client)
                 if self._in_the_end(client, "GET", GUIDE).status_code == 200:
                     self.looked_up += 1
                 time.sleep(PACE)
+
+    def _sign_in(self, client: httpx.Client) -> None:
+        form = self.whole.sign_in_form()
+        self._in_the_end(client, "POST", "/v1/oauth/token", data=form)
 
     def _submit(self, client: httpx.Client) -> None:
         key = make.key()

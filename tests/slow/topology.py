@@ -139,13 +139,16 @@ class Topology:
         """Headers of a person on the card."""
         return {"Authorization": f"Bearer {self.card()['tokens'][role]}"}
 
-    def teller(self, client: httpx.Client) -> dict[str, str]:
-        """Headers of the card's teller, who signs in through the balancer."""
-        form = {
+    def sign_in_form(self) -> dict[str, str]:
+        """Fill in the form with which the card's teller signs in; it holds once."""
+        return {
             "grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": assertion(self.card(), f"{self.url}/v1/oauth/token"),
         }  # fmt: skip
-        answer = client.post("/v1/oauth/token", data=form)
+
+    def teller(self, client: httpx.Client) -> dict[str, str]:
+        """Headers of the card's teller, who signs in through the balancer."""
+        answer = client.post("/v1/oauth/token", data=self.sign_in_form())
         assert answer.status_code == 200, answer.text
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
