@@ -217,8 +217,8 @@ class OutletPart(Request):
     classes: list[ServiceClass] = Field(min_length=1, title="可办网点等级")
 
 
-class Guide(Request):
-    """The content of a guide, as the province writes it."""
+class GuideContent(Request):
+    """The content of a guide in work: of the right shape, and not yet looked at further."""
 
     # A. Identity
     base_code: BaseCode = Field(title="基本编码")
@@ -317,6 +317,15 @@ class Guide(Request):
     is_sample: bool = Field(title="是否样例")
     source_note: LongText = Field(title="来源说明")
 
+    @property
+    def implementation_code(self) -> str:
+        """Composition of 31 characters: body 18, exercise level 1, base code 12 (GB/T 39554)."""
+        return f"{self.agency_code}{self.exercise_level}{self.base_code}"
+
+
+class Guide(GuideContent):
+    """The content of a guide, as the province publishes it."""
+
     @model_validator(mode="after")
     def _limits_agree(self) -> "Guide":
         """Refuse what no guide of the trade may say: a promise longer than the law allows."""
@@ -328,11 +337,6 @@ class Guide(Request):
         if self.is_charged or self.fee_items:
             raise ValueError("社会保险经办服务不收费")
         return self
-
-    @property
-    def implementation_code(self) -> str:
-        """Composition of 31 characters: body 18, exercise level 1, base code 12 (GB/T 39554)."""
-        return f"{self.agency_code}{self.exercise_level}{self.base_code}"
 
 
 class GuideView(Guide):

@@ -1,0 +1,160 @@
+"""What the form of a guide may be: a JSON Schema that stands alone, and that no answer can make slow."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from conformity.findings import Class, Finding, pointer
+from kit.errors import Words
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ROOT = "/form_schema"
+
+SIZE, DEPTH, EXPANDED = 128 * 1024, 16, 5_000
+"""Bytes; levels; parts when every reference is written out, which is what a check walks through."""
+
+DEFINED = "#/$defs/"
+REBASING = frozenset(
+    {"$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$vocabulary"}
+)
+"""Keywords that make a reference mean something else, or that only serve such."""
+
+WORDS = {
+    "form-too-large": Words("申请表定义过大", "the form is larger than a form may be"),
+    "form-too-deep": Words("申请表定义嵌套过深", "the form is nested too deep"),
+    "form-dialect": Words("申请表须采用 JSON Schema 2020-12", "a form is JSON Schema 2020-12"),
+    "form-reference": Words(
+        "引用只能指向本表 $defs 中的定义", "a reference points to a definition in the form's own `$defs`"
+    ),
+    "form-recursive": Words("定义循环引用或展开后过大", "definitions go round, or are too many written out"),
+    "form-invalid": Words("不是有效的 JSON Schema", "is no valid JSON Schema"),
+    "form-pattern": Words(
+        "正则表达式无效，或使用了回溯类语法", "the pattern is not valid, or needs backtracking"
+    ),
+    "form-object": Words("申请表须为 object", "a form is an object"),
+    "form-example-missing": Words("申请表须至少附一个样例", "a form has one example at least"),
+    "form-example-invalid": Words("样例不符合申请表自身的定义", "the example does not pass the form itself"),
+}  # fmt: skip
+
+
+def make_validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+    """Compile a form. Patterns run in linear time; nothing is fetched.
+
+    Raises:
+        ValueError: it is no JSON Schema.
+    """
+    return jsonschema_rs.Draft202012Validator(
+        dict(schema), validate_formats=True, offline=True,
+        pattern_options=jsonschema_rs.RegexOptions(),
+    )  # fmt: skip
+
+
+def check(schema: Mapping[str, Any]) -> list[Finding]:
+    """Find what is wrong with a form; it is compiled only when nothing about it can do harm."""
+    return list(_bounds(schema)) or list(_shape(schema)) or list(_compiled(schema))
+
+
+def _finding(code: str, *path: Any) -> Finding:
+    return Finding(code, ROOT + pointer(*path), Class.ERROR, WORDS[code])
+
+
+def _bounds(schema: Mapping[str, Any]) -> Iterator[Finding]:
+    if _depth(schema) > DEPTH:
+        yield _finding("form-too-deep")
+    elif len(orjson.dumps(schema)) > SIZE:
+        yield _finding("form-too-large")
+
+
+def _depth(value: Any) -> int:
+    """Count levels, one beyond the limit at most: the value may be as deep as a body may be."""
+    level, deep = [value], 0
+    while level and deep <= DEPTH:
+        level = [child for part in level for child in _children(part)]
+        deep += 1
+    return deep
+
+
+def _children(part: Any) -> list[Any]:
+    if isinstance(part, dict):
+        return list(part.values())
+    return part if isinstance(part, list) else []
+
+
+def _shape(schema: Mapping[str, Any]) -> Iterator[Finding]:
+    if schema.get("$schema", DIALECT) != DIALECT:
+        yield _finding("form-dialect", "$schema")
+    if schema.get("type") != "object":
+        yield _finding("form-object", "type")
+    references = [*_references(schema, ())]
+    yield from references
+    if not references and _expanded(schema) > EXPANDED:
+        yield _finding("form-recursive")
+
+
+def _references(part: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
+    """Find what points outside, or makes references mean something else."""
+    if isinstance(part, list):
+        for at, item in enumerate(part):
+            yield from _references(item, (*path, at))
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            yield from _reference(name, value, path)
+            yield from _references(value, (*path, name))
+
+
+def _reference(name: str, value: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
+    if path[-1:] == ("properties",) and isinstance(value, dict):
+        return
+    points_within = isinstance(value, str) and value.startswith(DEFINED)
+    if name in REBASING or (name == "$ref" and not points_within):
+        yield _finding("form-reference", *path, name)
+    elif name == "$schema" and path:
+        yield _finding("form-dialect", *path, name)
+
+
+def _expanded(schema: Mapping[str, Any]) -> int:
+    """Count the parts of a form with every reference written out; too many where they go round."""
+    sizes: dict[str, int] = {}
+
+    def size(part: Any) -> int:
+        own = sum(size(child) for child in _children(part)) + 1
+        target = part.get("$ref") if isinstance(part, dict) else None
+        return min(own + (named(target) if isinstance(target, str) else 0), EXPANDED + 1)
+
+    def named(target: str) -> int:
+        if target not in sizes:
+            sizes[target] = EXPANDED + 1  # Who comes by again meanwhile goes round.
+            sizes[target] = size(_defined(schema, target))
+        return sizes[target]
+
+    return size(schema)
+
+
+def _defined(schema: Mapping[str, Any], target: str) -> Any:
+    part: Any = schema
+    for name in target.removeprefix("#/").split("/"):
+        part = (
+            part.get(name.replace("~1", "/").replace("~0", "~")) if isinstance(part, dict) else None
+        )
+    return part
+
+
+def _compiled(schema: Mapping[str, Any]) -> Iterator[Finding]:
+    try:
+        validator = make_validator(schema)
+    except jsonschema_rs.ValidationError as error:
+        path = list(error.instance_path)
+        yield _finding("form-pattern" if path[-1:] == ["pattern"] else "form-invalid", *path)
+        return
+    except ValueError:
+        yield _finding("form-invalid")
+        return
+    examples = schema.get("examples")
+    if not isinstance(examples, list) or not examples:
+        yield _finding("form-example-missing", "examples")
+        return
+    for at, example in enumerate(examples):
+        if not validator.is_valid(example):
+            yield _finding("form-example-invalid", "examples", at)
