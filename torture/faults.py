@@ -159,16 +159,16 @@ def _worker(stand: Stand) -> Sequence[int]:
 
 
 KINDS = {
-    "kill-backend": Kind("backend of PostgreSQL killed", 44, 0, _kill(Stand.backends), True),
-    "kill-auxiliary": Kind("writer of PostgreSQL killed", 6, 0, _kill(Stand.auxiliaries), True),
-    "kill-postmaster": Kind("postmaster killed", 3, 0, _kill(Stand.postmaster), True),
-    "kill-worker": Kind("background process killed", 22, 0, _kill(_worker), True),
-    "kill-api": Kind("API process killed", 6, 0, _kill(_api), True),
-    "stop-api": Kind("API process stopped for a while", 4, 2, _stop(_api)),
-    "stop-worker": Kind("background process stopped for a while", 4, 2, _stop(_worker)),
+    "kill-backend": Kind("backend of PostgreSQL killed", 60, 0, _kill(Stand.backends), True),
+    "kill-auxiliary": Kind("writer of PostgreSQL killed", 8, 0, _kill(Stand.auxiliaries), True),
+    "kill-postmaster": Kind("postmaster killed", 2, 0, _kill(Stand.postmaster), True),
+    "kill-worker": Kind("background process killed", 14, 0, _kill(_worker), True),
+    "kill-api": Kind("API process killed", 3, 0, _kill(_api), True),
+    "stop-api": Kind("API process stopped for a while", 3, 2, _stop(_api)),
+    "stop-worker": Kind("background process stopped for a while", 3, 2, _stop(_worker)),
     "stop-backend": Kind("backend stopped for a while", 4, 2, _stop(Stand.backends)),
-    "locks": Kind("tables and rows locked", 3, 3, _hold_locks),
-    "connections": Kind("all connections taken", 2, 2, _take_connections),
+    "locks": Kind("tables and rows locked", 4, 3, _hold_locks),
+    "connections": Kind("all connections taken", 3, 2, _take_connections),
     "folder": Kind("folder of files gone", 2, 2, _take_folder),
     "writes": Kind("files break off while written", 3, 3, _break_writes),
 }

@@ -16,7 +16,7 @@ from torture.people import People
 from torture.reckoning import reckon
 from torture.stand import Stand
 
-ROUND = 60.0
+ROUND = 120.0
 """Seconds of a storm, after which all is read and reckoned."""
 
 SEEN, STEADY, SETTLED = 2.5, 2.0, 60.0
