@@ -4,10 +4,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, Strict, StringConstraints
 
 from schemas.base import (
     FILLED,
+    WHOLE,
     Count,
     Day,
     DayOfOurs,
@@ -36,6 +37,8 @@ Opinion = Annotated[
     str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True, pattern=FILLED)
 ]
 
+Few = Annotated[int, Strict(), Field(ge=1, le=50), WHOLE]
+DaysOfAYear = Annotated[int, Strict(), Field(ge=1, le=365), WHOLE]
 AgencyCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
@@ -117,8 +120,8 @@ class Organization(Request):
     """A unit, with who acts for it."""
 
     kind: Literal["organization"]
-    name: Annotated[str, StringConstraints(min_length=1, max_length=120)]
-    credit_code: Annotated[str, StringConstraints(min_length=1, max_length=30)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=FILLED)]
+    credit_code: Annotated[str, StringConstraints(min_length=1, max_length=30, pattern=FILLED)]
     phone: PhoneNumber
 
 
@@ -137,8 +140,8 @@ class Proxy(Request):
     id_type: IdType
     id_number: IdNumber
     phone: PhoneNumber
-    relation: Annotated[str, StringConstraints(min_length=1, max_length=40)]
-    authority: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    relation: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=FILLED)]
+    authority: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=FILLED)]
 
 
 class HandedIn(Request):
@@ -154,7 +157,7 @@ class ApplicationSubmit(Request):
     """What a terminal hands in."""
 
     matter: BaseCode
-    guide_version: Count | None = Field(None, ge=1, description="Left out: the one in force.")
+    guide_version: Count | None = Field(None, description="Left out: the one in force.")
     applicant: Annotated[Person | Organization, Field(discriminator="kind")]
     subject: Subject | None = None
     proxy: Proxy | None = None
@@ -189,7 +192,7 @@ class TaskFilter(Listing):
 class ClaimRequest(Request):
     """How many applications a person takes to work on."""
 
-    limit: Count = Field(1, ge=1, le=50)
+    limit: Few = 1
     matters: list[BaseCode] | None = Field(None, max_length=50)
 
 
@@ -197,7 +200,10 @@ class RevealRequest(Request):
     """Why personal data is to be shown in full."""
 
     purpose: Annotated[
-        str, StringConstraints(min_length=2, max_length=200, strip_whitespace=True, pattern=FILLED)
+        str,
+        StringConstraints(
+            min_length=2, max_length=200, strip_whitespace=True, pattern=r"\S[\s\S]*\S"
+        ),
     ]
 
 
@@ -319,5 +325,5 @@ class ActionRequest(Request):
         | None
     ) = None
     basis: Opinion | None = None
-    working_days: Count | None = Field(None, ge=1, le=365)
+    working_days: DaysOfAYear | None = None
     agency: AgencyCode | None = None

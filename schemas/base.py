@@ -21,9 +21,15 @@ T = TypeVar("T")
 Flag = Annotated[bool, Strict()]
 """True or false, and nothing that may be taken for it."""
 
-Count = Annotated[int, Strict()]
-"""A whole number, written as one."""
 
+def _whole(value: Any) -> Any:
+    """Take 5.0 for 5, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+Count = Annotated[int, Strict(), Field(ge=1, lt=2**31), WHOLE]
+"""A whole number from 1 on: neither a text nor a truth that may be taken for it."""
 
 DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 INSTANT_FORM = re.compile(
@@ -43,11 +49,14 @@ def _written(form: re.Pattern[str]) -> Callable[[Any], Any]:
     return check
 
 
-Day = Annotated[date, BeforeValidator(_written(DAY_FORM))]
+WRITTEN = BeforeValidator(_written(DAY_FORM))
+Day = Annotated[date, WRITTEN]
 """A day, `YYYY-MM-DD`."""
 
 DayOfOurs = Annotated[
-    Day, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1), json_schema_extra={"pattern": "^20"})
+    date,
+    Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1), json_schema_extra={"pattern": "^20"}),
+    WRITTEN,
 ]
 """A day on which the service may have had to do with something."""
 

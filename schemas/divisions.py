@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.base import Day, Listing, Request, Response
+from schemas.base import FILLED, Day, Listing, Request, Response
 from schemas.codes import DivisionCode
 
 
@@ -28,8 +28,8 @@ class DivisionFilter(Listing):
 
     parent: DivisionCode | None = None
     level: DivisionLevel | None = None
-    q: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
-        None, description="Part of the name, or the beginning of the code."
+    q: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=FILLED)] | None = (
+        Field(None, description="Part of the name, or the beginning of the code.")
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.base import Listing, Response
+from schemas.base import FILLED, Listing, Response
 from schemas.codes import BaseCode, DivisionCode
 from schemas.guides import ServiceClass
 
@@ -13,7 +13,7 @@ OutletKind = Literal[
     "bank_branch", "convenience_point", "self_service", "agency_hall", "grassroots"
 ]
 OutletStatus = Literal["applied", "site_acceptance", "active", "rectifying", "suspended", "exited"]
-Query = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+Query = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=FILLED)]
 
 
 class OutletFilter(Listing):

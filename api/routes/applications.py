@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from access import service as access
 from access.callers import Caller
+from access.errors import Forbidden
 from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
@@ -58,6 +59,8 @@ async def submit_application(
     caller: Annotated[Caller, may(May.APPLICATION_SUBMIT)],
 ) -> Response:
     """Hand in an application. Send the same `Idempotency-Key` and body to retry safely."""
+    if caller.terminal is None:
+        raise Forbidden(private="a teller away from a terminal")
     state, began = request.app.state.syt, perf_counter()
     canonical = orjson.dumps(request.state.parsed, option=orjson.OPT_SORT_KEYS)
     answer = await service.submit(state.counter, caller, wanted, key=key, canonical=canonical)

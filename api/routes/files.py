@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from access.callers import Caller
+from access.errors import Forbidden
 from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
@@ -61,8 +62,9 @@ async def upload_file(
     session: Session,
 ) -> Response:
     """Store a scan: PDF, JPEG, PNG or OFD by its content, at most 20 MiB."""
-    part = _file_part(request)
-    row = await service.store(session, held.files, held.keys, caller.outlet or "", part)
+    if caller.outlet is None:
+        raise Forbidden(private="a teller away from a terminal")
+    row = await service.store(session, held.files, held.keys, caller.outlet, _file_part(request))
     body = {
         "file": row.id, "sha256": row.sha256.hex(), "size": row.size, "media_type": row.media_type,
     }  # fmt: skip

@@ -18,7 +18,7 @@ from matters.compiled import CompiledGuide
 from matters.models import Matter
 from schemas.base import Day, Page
 from schemas.codes import DivisionCode
-from schemas.guides import Guide, MatterDetail, MatterView
+from schemas.guides import GuideView, MatterDetail, MatterView
 from schemas.outlets import MatterFilter
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"], route_class=ContractRoute)
@@ -86,7 +86,7 @@ async def get_matter(request: Request, matter: MatterCode, caller: Reader, held:
     return tagged(request, dumps(body))
 
 
-@router.get("/{matter}/guide", response_model=Guide, responses=TAGGED)
+@router.get("/{matter}/guide", response_model=GuideView, responses=TAGGED)
 async def get_guide(
     request: Request,
     matter: MatterCode,

@@ -36,7 +36,7 @@ async def issue_token(
     client_assertion_type: Annotated[
         Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"], Form()
     ],
-    client_assertion: Annotated[str, Form(max_length=4000)],
+    client_assertion: Annotated[str, Form(min_length=1, max_length=4000)],
     held: Held,
     session: Session,
 ) -> Response:
