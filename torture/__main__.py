@@ -17,6 +17,10 @@ from torture.run import Run, torture
 from torture.stand import Stand, standing
 
 WORKERS = 2
+ALL = ",".join(KINDS)
+WHOLE = 600.0
+"""Seconds of a run that is written down: a shorter or narrower one is a smoke run."""
+
 SHOWN = 40
 """Violations that are printed in full."""
 
@@ -37,10 +41,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
     parser.add_argument("--seconds", type=float, default=900, help="of storm; 900 unless told")
     parser.add_argument("--seed", type=int, help="draws the faults; another each time unless told")
-    parser.add_argument("--faults", default=",".join(KINDS), help="kinds, with commas between")
-    parser.add_argument("--page", type=Path, help="where the result is written, between its marks")
+    parser.add_argument("--faults", default=ALL, help="kinds, with commas between")
     parser.add_argument("--log", type=Path, help="where the log of the service is kept")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := set(options.faults.split(",")) - KINDS.keys():
+        parser.error(f"no such faults: {', '.join(sorted(unknown))}; there are {ALL}")
+    return options
 
 
 def say(what: str) -> None:
@@ -74,8 +80,8 @@ def main() -> int:
     for wrong in run.wrong[:SHOWN]:
         say(wrong)
     say(f"seed {seed}: {len(run.wrong)} violations")
-    if options.page and not run.wrong:
-        report.write(ROOT / options.page, result)
+    if options.seconds >= WHOLE and options.faults == ALL and not run.wrong:
+        report.write(ROOT / "docs" / "reliability.md", result)
     return 1 if run.wrong else 0
 
 

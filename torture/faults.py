@@ -26,7 +26,6 @@ CONNECTIONS = 120
 GAP, REST, REST_PART = 0.2, 3.0, 0.1
 """Seconds between two faults on average; after some of them the service may draw breath."""
 
-
 AIMS, AIMING = 5, 1.0
 """How often, and for how many seconds, a target is looked for."""
 

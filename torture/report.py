@@ -52,17 +52,19 @@ def _rows(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _kept(run: Run) -> Iterable[tuple[str, ...]]:
-    journal, lost = run.journal, str(len(run.wrong))
+    journal = run.journal
+    keys = {made.key for made in journal.made}
     read = sum(len(reader.events) for reader in journal.readers.values())
-    for what, times in (
-        ("applications", len({made.key for made in journal.made})),
-        ("submissions repeated with the same key, same number",
-         len(journal.made) - len({made.key for made in journal.made})),
-        ("claims, actions and releases", len(journal.acted)),
-        ("files", len(journal.stored)),
-        (f"events in the feed, read by {len(journal.readers)} readers {read:,} times", run.events),
+    for what, times, checks in (
+        ("applications", len(keys), ("kept_once", "asked_for", "numbers", "whole")),
+        ("submissions repeated with the same key, same number", len(journal.made) - len(keys),
+         ("kept_once",)),
+        ("claims, actions and releases", len(journal.acted), ("actions", "holders")),
+        ("files", len(journal.stored), ("files",)),
+        (f"events in the feed, read by {len(journal.readers)} readers {read:,} times", run.events,
+         ("order", "readers")),
     ):  # fmt: skip
-        yield what, f"{times:,}", lost
+        yield what, f"{times:,}", str(sum(one.startswith(checks) for one in run.wrong))
 
 
 def _answers(run: Run) -> str:

@@ -46,10 +46,10 @@ async def harmed(stand: Stand, run: Run, statement: str) -> list[str]:
 
 def test_nothing_acknowledged_is_lost(spare: Path) -> None:
     run = Run(seed=random.SystemRandom().randrange(10**6))
-    print(f"again by: python -m torture --seconds {SECONDS:g} --seed {run.seed}")
+    again = f"again by: python -m torture --seconds {SECONDS:g} --seed {run.seed}"
     with standing(spare, workers=2) as stand:
         asyncio.run(suffer(stand, run))
-        assert run.wrong == []
+        assert run.wrong == [], again
         assert run.done.total() >= 6
         assert run.journal.made
         assert run.journal.acted
