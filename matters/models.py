@@ -120,6 +120,9 @@ class Drafted(SQLModel):
     content: dict[str, Any] = Field(sa_type=JSONB)
     drafted_by: str = Field(max_length=80)
     edited_by: str | None = Field(default=None, max_length=80)
+    submitted_by: str | None = Field(
+        default=None, max_length=80, description="A draft with it waits to be published."
+    )
     published_by: str | None = Field(default=None, max_length=80)
     reason: str | None = Field(
         default=None, max_length=500, description="Why it was sent back or withdrawn."
@@ -142,7 +145,7 @@ def _one_at_a_time(table: str, *key: str) -> ExcludeConstraint:
     )
 
 
-STATES = ("draft", "submitted", "published", "withdrawn")
+STATES = ("draft", "published", "withdrawn")
 
 
 class GuideVersion(Drafted, Stamped, Dated, table=True):
@@ -153,9 +156,6 @@ class GuideVersion(Drafted, Stamped, Dated, table=True):
 
     base_code: str = Field(primary_key=True, foreign_key="matter.base_code", max_length=12)
     version: int = Field(primary_key=True)
-
-
-OPEN_DRAFT = sa.text("state IN ('draft', 'submitted')")
 
 
 class GuideLayer(Drafted, Stamped, Dated, table=True):
@@ -170,7 +170,7 @@ class GuideLayer(Drafted, Stamped, Dated, table=True):
             "base_code",
             "division",
             unique=True,
-            postgresql_where=OPEN_DRAFT,
+            postgresql_where=sa.text("state = 'draft'"),
         ),
     )
 
