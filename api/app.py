@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
 from api.edge import Edge
@@ -25,7 +25,9 @@ from api.routes import (
     tasks,
 )
 from api.state import make_state, running
+from api.tracing import Traced
 from kit.settings import Settings
+from kit.telemetry import traces, wanted
 from schemas.problems import Problem
 
 ROUTERS = (
@@ -52,7 +54,8 @@ class Service(FastAPI):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._front = Edge(Express(super().__call__))
+        front: ASGIApp = Edge(Express(super().__call__))
+        self._front = Traced(front, self._native_telemetry) if wanted() else front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call."""
@@ -66,13 +69,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(app.state.syt):
-            yield
+        with traces("syt-api"):
+            async with running(app.state.syt):
+                yield
 
     app = Service(
         title="社银通", version="0.1.0", docs_url=None,
         redirect_slashes=False, redoc_url=None, lifespan=lifespan,
         responses=REFUSALS, description="Bank outlets handle social-security matters.",
+        telemetry={"metrics": False, "logs": False},
     )  # fmt: skip
     app.state.syt = make_state(settings, settings.database_url or "")
     problems.install(app)

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect, Request
 
+from api.figures import UNEXPECTED
 from api.problems import REQUEST_ID, Internal, problem
 from kit.ids import secret
 from kit.logs import line, where
@@ -58,7 +59,7 @@ class Edge:
         except ClientDisconnect:
             log.info("client_left", method=scope["method"])  # A poor line is no fault of ours.
         except Exception as error:
-            log.error("unexpected", error=type(error).__name__, where=where(error))
+            _tell(error)
             if status == 0:
                 await problem(Request(scope), Internal())(scope, receive, send_on)
         finally:
@@ -83,6 +84,11 @@ class Edge:
 
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+def _tell(error: Exception) -> None:
+    UNEXPECTED.inc()
+    log.error("unexpected", error=type(error).__name__, where=where(error))
 
 
 def _given(scope: Scope) -> bytes | None:

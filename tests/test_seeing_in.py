@@ -68,6 +68,7 @@ async def test_unexpected_fault_is_answered_and_logged_without_its_words(
     def breaks(*_: object) -> None:
         raise RuntimeError("测试甲 339900189901010018")
 
+    before = api_figures.UNEXPECTED._value.get()
     monkeypatch.setattr(state.desk.catalogue, "resolve", breaks)
     configure("info")
     try:
@@ -77,6 +78,7 @@ async def test_unexpected_fault_is_answered_and_logged_without_its_words(
     finally:
         structlog.reset_defaults()
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert api_figures.UNEXPECTED._value.get() == before + 1
     out = capfdbinary.readouterr().out.decode()
     assert "RuntimeError" in out
     assert "express.py" in out

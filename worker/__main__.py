@@ -11,6 +11,7 @@ from kit.logs import configure
 from kit.metrics import registry
 from kit.orphan import leave_with_parent
 from kit.settings import Settings
+from kit.telemetry import traces
 from worker import housekeeping, sequence, watch
 
 TASKS = (sequence.TASK, housekeeping.TASK, watch.TASK)
@@ -26,10 +27,11 @@ async def work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    with traces("syt-worker"):
+        await stop.wait()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
     await engine.dispose()
     structlog.get_logger().info("worker_stopped")
 

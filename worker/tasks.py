@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import structlog
+from opentelemetry import trace
 
 from kit.db import Sessions
 from kit.metrics import DONE_AT, FAILURES
 
 log = structlog.get_logger()
+TRACER = trace.get_tracer("syt.worker")
 
 
 class Task(NamedTuple):
@@ -24,12 +26,18 @@ class Task(NamedTuple):
 
     async def once(self, sessions: Sessions) -> float:
         """Do it once; what fails is told, and gives the time to wait as well."""
+        with TRACER.start_as_current_span(self.name) as span:
+            return await self._tried(sessions, span)
+
+    async def _tried(self, sessions: Sessions, span: trace.Span) -> float:
         failures = FAILURES.labels(self.name)  # There from the start: a rise from nothing is none.
         try:
             pause = await self.round(sessions)
         except Exception as error:
             log.warning("task_failed", task=self.name, error=type(error).__name__)
             failures.inc()
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(trace.StatusCode.ERROR)
             return self.retry
         DONE_AT.labels(self.name).set(time.time())
         return pause
