@@ -1,0 +1,29 @@
+"""The page of scale and soak: each run writes its own part of it."""
+
+import os
+import platform
+from pathlib import Path
+
+from bench.processes import ROOT
+from kit.clock import today
+
+PAGE = ROOT / "docs" / "scale.md"
+FIRST = Path(__file__).with_name("scale.md")
+"""What the page says round the figures, where there is none yet."""
+
+
+def write(part: str, result: str) -> None:
+    """Put a result between the marks of its part."""
+    begin, end = f"<!-- {part}:begin -->", f"<!-- {part}:end -->"
+    page = (PAGE if PAGE.exists() else FIRST).read_text()
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}\n{result}{end}{after}")
+
+
+def machine() -> str:
+    """Tell when and on what it ran."""
+    return (
+        f"{today():%Y-%m-%d}, Python {platform.python_version()}, {platform.system()} on "
+        f"{platform.machine()} with {os.cpu_count()} cores shared by all"
+    )
