@@ -6,7 +6,6 @@ its own number, so that any of them opens through the API.
 """
 
 import hashlib
-import json
 import random
 import struct
 import uuid
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,7 +23,7 @@ from applications.draft import SEALED
 from applications.numbers import number
 from applications.views import RESULT
 from bench.load import id_number
-from bench.processes import ROOT
+from cli.load import shipped_guide
 from kit.clock import day_of
 from kit.crypto import KeyRing
 from kit.workdays import Workdays
@@ -122,17 +120,17 @@ class Model:
     materials: bytes
 
     @classmethod
-    def read(cls, path: Path) -> "Model":
-        """Read the file of a guide; materials are those that it lets be exempt."""
-        raw = json.loads(path.read_text())
-        guide = Guide.model_validate(raw["guide"])
+    def read(cls, matter: str) -> "Model":
+        """Read a matter's guide; materials are those that it lets be exempt."""
+        shipped = shipped_guide(matter)
+        guide = shipped.guide
         materials = [
             {"code": m.code, "file": None, "exemption": m.exemptions[0], "promised_by": None}
             for m in guide.materials
             if m.necessity != "optional" and m.exemptions
         ]
-        before, after = orjson.dumps(_contents(raw["guide"])).split(b"@")
-        return cls(guide, raw["version"], (before, after), orjson.dumps(materials))
+        before, after = orjson.dumps(_contents(guide.model_dump(mode="json"))).split(b"@")
+        return cls(guide, shipped.version, (before, after), orjson.dumps(materials))
 
 
 def _contents(guide: dict[str, Any]) -> dict[str, Any]:
@@ -176,9 +174,7 @@ class Rows:
     def __init__(self, keys: KeyRing, workdays: Workdays, large: list[Seat], others: list[Seat]):
         self._keys, self._workdays, self._large, self._others = keys, workdays, large, others
         self._chance = random.Random(0)
-        self._models = {
-            code: Model.read(ROOT / "data" / "matters" / f"{code}.json") for code in SHARES
-        }
+        self._models = {code: Model.read(code) for code in SHARES}
         self._codes, self._weights = list(SHARES), list(accumulate(SHARES.values()))
         self._ids = [id_number(serial).encode() for serial in range(999)]
         self._place = lru_cache(maxsize=200_000)(self._make_place)

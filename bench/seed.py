@@ -17,7 +17,7 @@ from access.tokens import Tokens
 from bench.load import PERSON, id_number
 from bench.processes import ROOT, BenchFailed
 from cli.home import cluster_of
-from cli.load import load_registry
+from cli.load import load_registry, shipped_guide
 from cli.sample import agreement_number, townships
 from kit.crypto import load_keys
 from kit.db import make_engine, make_sessions
@@ -96,7 +96,7 @@ async def _put(home: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
 
 def body() -> str:
     """Write a submission as JSON, with `PERSON` for the applicant's number."""
-    content = json.loads((DATA / "matters" / f"{MATTER}.json").read_text())["guide"]
+    content = shipped_guide(MATTER).guide.model_dump(mode="json")
     materials = [
         {"code": m["code"], "exemption": m["exemptions"][0]}
         for m in content["materials"]

@@ -1,12 +1,12 @@
 """Loading reference data: in chunks, and twice changes nothing."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
@@ -14,19 +14,28 @@ from agencies.memory import KIND as AGENCIES
 from agencies.models import Agency, AgencyCoverage
 from divisions.memory import KIND as DIVISIONS
 from divisions.models import UNKNOWN_START, Division
+from kit import pinyin
 from kit.clock import now
 from kit.db import Sessions, put, transaction
+from kit.errors import DomainError
 from kit.generations import raise_generation
 from kit.workdays import KIND as CALENDAR
 from kit.workdays import CalendarDay, Workdays, parse_notices
+from matters import register
 from matters import service as matters
+from matters.files import MAX_BYTES, Citations, FileUnreadable, read_as, read_guide
 from outlets.memory import KIND as OUTLETS
 from outlets.models import Agreement, Bank, Outlet, Teller, Terminal
 from schemas.guides import GuideFile
+from schemas.matters import DocumentRow, ItemRow, MatterRow, PackageFile, PackagesFile
 
 T = TypeVar("T")
+DATA = Path(__file__).parent.parent / "data"
 CHUNK = 2000
 """Rows in one transaction: one that writes for long holds up the feed of events."""
+
+FAULTS = 5
+"""As many are named of a file that has more."""
 
 
 class LoadFailed(Exception):
@@ -119,20 +128,99 @@ async def load_agencies(sessions: Sessions, path: Path) -> int:
 
 
 def _guide_files(path: Path) -> list[Path]:
-    return sorted(path.glob("*.json")) if path.is_dir() else [path]
+    return sorted(path.glob("*.yaml")) if path.is_dir() else [path]
 
 
 async def load_matters(sessions: Sessions, path: Path, *, by: str = "person:syt-load") -> int:
-    """Publish the guides of a file, or of all files in a folder."""
+    """Publish the guides of a file, or of all files in a folder: all of them, or none."""
+    async with transaction(sessions) as session:
+        citations = await register.citations(session)
+    wanted = {file: read_guide_file(file, citations) for file in _guide_files(path)}
+    pinyin.keys("")  # Loads the library: a transaction is not to wait for it.
     changed = 0
-    for file in _guide_files(path):
-        try:
-            wanted = GuideFile.model_validate(json.loads(file.read_text()))
-        except (OSError, ValueError) as error:
-            raise LoadFailed(f"{file}: {error}") from error
-        async with transaction(sessions) as session:
-            changed += await matters.publish(session, wanted, by=by) is not None
+    async with transaction(sessions) as session:
+        for file, guide in sorted(wanted.items(), key=_by_version):
+            try:
+                changed += await matters.publish(session, guide, by=by) is not None
+            except DomainError as error:
+                raise LoadFailed(f"{file}: {error.title.zh} {error.title.en}") from None
     return changed
+
+
+def _by_version(named: tuple[Path, GuideFile]) -> tuple[str, int]:
+    return named[1].guide.base_code, named[1].version
+
+
+def read_guide_file(file: Path, citations: Citations) -> GuideFile:
+    """Read a guide's file.
+
+    Raises:
+        LoadFailed: with the line of every fault.
+    """
+    try:
+        return read_guide(_bytes_of(file), citations)
+    except FileUnreadable as error:
+        raise LoadFailed(_words(file, error)) from None
+
+
+def _bytes_of(file: Path) -> bytes:
+    """Read a file, unless it is longer than one of ours can be."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)  # One more is enough to be refused.
+    except OSError as error:
+        raise LoadFailed(f"{file}: {error.strerror}") from error
+
+
+def _words(file: Path, error: FileUnreadable) -> str:
+    shown = "; ".join(f"{file}:{line}: {words}" for line, words in error.faults[:FAULTS])
+    more = len(error.faults) - FAULTS
+    return shown + (f"; and {more} more" if more > 0 else "")
+
+
+def shipped_guide(matter: str) -> GuideFile:
+    """Read a guide as it ships, without a database."""
+    documents = _rows_as(DocumentRow, DATA / "catalogue" / "documents.csv")
+    citations = {document.document: (document.title, document.number) for document in documents}
+    return read_guide_file(DATA / "matters" / f"{matter}.yaml", citations)
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def _rows_as(model: type[R], path: Path) -> list[R]:
+    """Read a table whose every line is a `model`."""
+    found = []
+    for line, row in enumerate(read_csv(path), start=2):
+        try:
+            found.append(model.model_validate(row))
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            at = "/".join(map(str, fault["loc"])) or "the line"
+            raise LoadFailed(f"{path}:{line}: {at}: {fault['msg']}") from None
+    return found
+
+
+async def load_catalogue(sessions: Sessions, path: Path) -> int:
+    """Load items, documents, matters and packages from their files in a folder: all of them, or none."""
+    items = _rows_as(ItemRow, path / "items.csv")
+    documents = _rows_as(DocumentRow, path / "documents.csv")
+    entries = _rows_as(MatterRow, path / "matters.csv")
+    packages = _read_packages(path / "packages.yaml")
+    try:
+        register.check(items, documents, entries, packages)
+    except ValueError as error:
+        raise LoadFailed(f"{path}: {error}") from None
+    found = register.prepared(entries)
+    async with transaction(sessions) as session:
+        return await register.store(session, items, documents, found, packages)
+
+
+def _read_packages(file: Path) -> list[PackageFile]:
+    try:
+        return read_as(PackagesFile, _bytes_of(file)).packages
+    except FileUnreadable as error:
+        raise LoadFailed(_words(file, error)) from None
 
 
 TABLES: Mapping[str, type[SQLModel]] = {

@@ -48,7 +48,7 @@ NoMigrate = Annotated[bool, typer.Option("--no-migrate", help="Take the tables a
 FAULTS = 5
 """As many are named of a file that has more."""
 
-LOADS = ("divisions", "calendar", "agencies", "matters", "outlets")
+LOADS = ("divisions", "calendar", "agencies", "catalogue", "matters", "outlets")
 
 
 @contextmanager
@@ -89,13 +89,14 @@ def _in_words_of_others(error: Exception) -> str | None:
     import asyncpg
     from sqlalchemy.exc import ArgumentError, DBAPIError
 
+    from cli.export import ExportFailed
     from cli.load import LoadFailed
     from cli.login import LoginFailed
     from kit.crypto import KeysUnusable
     from kit.errors import DomainError
     from migrations.runner import DatabaseUnfit
 
-    if isinstance(error, DatabaseUnfit | KeysUnusable | LoadFailed | LoginFailed):
+    if isinstance(error, DatabaseUnfit | KeysUnusable | LoadFailed | ExportFailed | LoginFailed):
         more = error.__cause__
         return _first_line(error) + (
             f": {_faults(more)}" if isinstance(more, ValidationError) else ""
@@ -181,7 +182,7 @@ def migrate() -> None:
 @app.command()
 def load(
     what: Annotated[str, typer.Argument(help=" | ".join(LOADS))],
-    file: Annotated[Path, typer.Argument(help="CSV; for matters JSON, or a folder of such.")],
+    file: Annotated[Path, typer.Argument(help="CSV; for matters YAML or a folder of such.")],
 ) -> None:
     """Load reference data; loading twice changes nothing."""
     from cli import load as loading
@@ -200,6 +201,24 @@ def load(
 
     with _plainly(), database_for_command(Settings()) as database:
         asyncio.run(_with_sessions(database.url, fill))
+
+
+@app.command()
+def export(
+    what: Annotated[str, typer.Argument(help="matters")],
+    to: Annotated[Path, typer.Option(help="Folder; made if it is missing.")] = Path("data/matters"),
+) -> None:
+    """Write the published guides as files: loading what was written changes nothing."""
+    from cli.export import export_matters
+
+    if what != "matters":
+        raise typer.BadParameter("only matters")
+
+    async def write(sessions: "Sessions") -> None:
+        say(f"matters: {await export_matters(sessions, to)} files changed in {to}")
+
+    with _plainly(), database_for_command(Settings()) as database:
+        asyncio.run(_with_sessions(database.url, write))
 
 
 @app.command()

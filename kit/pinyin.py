@@ -4,23 +4,31 @@ import importlib
 from functools import cache
 from types import ModuleType
 
-PHRASES = {
-    "支行": [["zhi"], ["hang"]],
-    "分行": [["fen"], ["hang"]],
-    "总行": [["zong"], ["hang"]],
-    "银行": [["yin"], ["hang"]],
-}
-"""Words of the trade that the library reads as `xing`."""
+READINGS = """
+    支行 zhi hang, 分行 fen hang, 总行 zong hang, 银行 yin hang, 农商行 nong shang hang, 本行 ben hang,
+    他行 ta hang, 跨行 kua hang, 开户行 kai hu hang, 发卡行 fa ka hang, 合作行 he zuo hang,
+    调档 diao dang, 调动 diao dong, 商调函 shang diao han,
+    重庆 chong qing, 长兴 chang xing, 乐清 yue qing, 台州 tai zhou, 丽水 li shui, 嵊州 sheng zhou,
+    六安 lu an, 朝阳 chao yang
+"""
+"""Words of the trade and places, as people say them; the library reads some otherwise."""
 
 
 @cache
 def _library() -> ModuleType:
     library = importlib.import_module("pypinyin")
-    library.load_phrases_dict(PHRASES)
+    readings = (line.split() for line in READINGS.split(","))
+    library.load_phrases_dict({word: [[s] for s in said] for word, *said in readings})
     return library
 
 
+def syllables(name: str) -> list[str]:
+    """Give the syllables of `name` without tones, in lower case; a number is one."""
+    found = ("".join(filter(str.isalnum, s)).lower() for s in _library().lazy_pinyin(name))
+    return [syllable for syllable in found if syllable]
+
+
 def keys(name: str) -> tuple[str, str]:
-    """Give the full pinyin and the initials of `name`, without tones and blanks, in lower case."""
-    syllables = [s.lower() for s in _library().lazy_pinyin(name) if s.strip()]
-    return "".join(syllables), "".join(s[0] for s in syllables)
+    """Give the full pinyin of `name`, with a blank between two syllables, and its initials."""
+    found = syllables(name)
+    return " ".join(found), "".join(s if s.isdigit() else s[0] for s in found)

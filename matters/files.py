@@ -54,6 +54,8 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 """What codes mean (GB/T 39046 annex A, AAE140), written beside them."""
 
+EMPTY_REGISTER = "; it is empty: load the catalogue first"
+
 
 class Broken(NamedTuple):
     """One thing that is wrong with a file."""
@@ -162,7 +164,7 @@ def _cite(value: Any, places: Places, citations: Citations) -> Iterator[Broken]:
         if not isinstance(code, str):
             continue
         if code not in citations:
-            nearest = _nearest(code, citations)
+            nearest = _nearest(code, citations) if citations else EMPTY_REGISTER
             words = f"{'/'.join(map(str, at))}: the register has no document `{code[:60]}`{nearest}"
             yield Broken(_line((*at, "document"), places), words)
         law, number = citations.get(code, ("?", ""))

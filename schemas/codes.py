@@ -150,3 +150,64 @@ def mobile_holds(number: str) -> bool:
 def landline_holds(number: str) -> bool:
     """Tell whether `number` is a landline with its area code, 0 and two or three digits before it."""
     return LANDLINE_FORM.fullmatch(number) is not None
+
+
+BASE_CODE_FORM = re.compile(r"[0-9]{12}", re.ASCII)
+MATTER_TYPES = frozenset(["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "20"])
+"""GB/T 39046 A.1, from administrative licences to public services."""
+
+SCOPES = PROVINCES - {"81", "82", "83", "91"} | {"00"}
+"""Whose list a matter stands on: the nation's, or a province's."""
+
+EXERCISE_LEVELS = frozenset("1234567")
+"""GB/T 39046 A.2."""
+
+HUMAN_RESOURCES = "14"
+"""Department of human resources and social security within a base code."""
+
+SAMPLE_MAIN = 900
+"""From this main number on a base code is a sample of ours: no list goes so far."""
+
+
+def base_code_fault(code: str) -> str | None:
+    """Tell what is wrong with a base code: `form`, `scope`, `type`, `department`, or nothing.
+
+    12 digits: scope 2, type 2, department 2, main matter 3, sub-matter 3. Source: GB/T 39554.1, as
+    read from codes in use.
+    """
+    if not BASE_CODE_FORM.fullmatch(code):
+        return "form"
+    if code[:2] not in SCOPES:
+        return "scope"
+    if code[2:4] not in MATTER_TYPES:
+        return "type"
+    return None if code[4:6] == HUMAN_RESOURCES else "department"
+
+
+def implementation_code_fault(code: str) -> str | None:
+    """Tell what is wrong with an implementation code: `form`, `body`, `level`, a base code's, or nothing.
+
+    31 characters: the body's unified social credit code 18, exercise level 1, base code 12.
+    """
+    if len(code) != 31:
+        return "form"
+    if credit_code_fault(code[:18]) is not None:
+        return "body"
+    if code[18] not in EXERCISE_LEVELS:
+        return "level"
+    return base_code_fault(code[19:])
+
+
+def handling_item_fault(code: str) -> str | None:
+    """Tell what is wrong with a handling-item code: `serial`, an implementation code's, or nothing.
+
+    33 characters: an implementation code 31, and a serial of two digits from 01 on.
+    """
+    if not re.fullmatch(r"0[1-9]|[1-9][0-9]", code[31:], re.ASCII):
+        return "serial"
+    return implementation_code_fault(code[:31])
+
+
+def is_sample_code(code: str) -> bool:
+    """Tell whether a base code is one that no list can hold."""
+    return int(code[6:9]) >= SAMPLE_MAIN

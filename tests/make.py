@@ -1,12 +1,10 @@
 """Rows and tokens for tests. A test names what it is about, and the rest is filled in."""
 
 import itertools
-import json
 import time
 import uuid
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,14 +14,13 @@ from joserfc.jwk import ECKey
 from access import service as access
 from access.policy import Role
 from api.state import State
-from cli.load import load_registry, put_rows
+from cli.load import load_registry, put_rows, shipped_guide
 from cli.sample import agreement_number
 from kit.db import transaction
 from kit.ids import uuid7
 from outlets.memory import KIND
 from outlets.models import Outlet, Teller, Terminal
 
-DATA = Path(__file__).parent.parent / "data" / "matters"
 PENSION = "332014901003"
 RECORD = "332014901008"
 """Claim of a resident pension: D2, premium outlets, two persons. Record print: D3, one person."""
@@ -119,7 +116,7 @@ class Make:
 
 def body(matter: str = RECORD, **changed: Any) -> dict[str, Any]:
     """A complete application for a matter: its guide's own example, every required material shown."""
-    guide = json.loads((DATA / f"{matter}.json").read_text())["guide"]
+    guide = shipped_guide(matter).guide.model_dump(mode="json")
     materials = [
         {"code": m["code"], "exemption": m["exemptions"][0]}
         for m in guide["materials"]

@@ -1,7 +1,6 @@
 """The two clocks of an application, and its lights."""
 
 import csv
-import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from applications.clocks import DARK, Due, due, light
 from applications.lifecycle import ENDED
+from cli.load import shipped_guide
 from kit.clock import CHINA
 from kit.workdays import Workdays, parse_notices
 from schemas.applications import Light, State
@@ -35,8 +35,7 @@ def calendar() -> Workdays:
 
 
 def pension() -> Guide:
-    file = DATA / "matters" / "332014901003.json"
-    return Guide.model_validate(json.loads(file.read_text(encoding="utf-8"))["guide"])
+    return shipped_guide("332014901003").guide
 
 
 DAYS, GUIDE = calendar(), pension()

@@ -4,17 +4,17 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from cli.load import DATA, shipped_guide
 from matters.compiled import CompiledGuide, compile_guide
 from matters.models import GuideVersion
 from schemas.guides import Exemption, Guide, GuideFile, Necessity
 
-FILES = sorted((Path(__file__).parent.parent / "data" / "matters").glob("*.json"))
+FILES = sorted((DATA / "matters").glob("*.yaml"))
 DAY = date(2026, 11, 23)
 
 NAMES = """
@@ -81,7 +81,7 @@ def compiled(wanted: GuideFile) -> CompiledGuide:
     )  # fmt: skip
 
 
-WANTED = {f.stem: GuideFile.model_validate_json(f.read_bytes()) for f in FILES}
+WANTED = {f.stem: shipped_guide(f.stem) for f in FILES}
 GUIDES = {name: wanted.guide for name, wanted in WANTED.items()}
 COMPILED = {name: compiled(wanted) for name, wanted in WANTED.items()}
 each = pytest.mark.parametrize("name", GUIDES)

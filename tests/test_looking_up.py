@@ -1,6 +1,5 @@
 """Looking up guides, matters, divisions, outlets and agencies: from memory, with tags."""
 
-import json
 from datetime import timedelta
 
 import httpx
@@ -8,6 +7,7 @@ import pytest
 
 from access.policy import Role
 from api.state import State
+from cli.load import shipped_guide
 from kit.clock import today
 from kit.db import transaction
 from matters import service as matters
@@ -15,7 +15,7 @@ from matters.errors import GuideImmutable, GuideOverlaps
 from outlets.models import Outlet
 from schemas.guides import Guide, GuideFile
 from tests import make as m
-from tests.make import DATA, Make
+from tests.make import Make
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ class TestPublishing:
     def wanted(
         self, version: int, *, days: int = 0, name: str = "样例事项甲", code: str = "332014901999"
     ) -> GuideFile:
-        guide = json.loads((DATA / f"{m.RECORD}.json").read_text())["guide"]
+        guide = shipped_guide(m.RECORD).guide.model_dump(mode="json")
         guide |= {"base_code": code, "name": name}
         start = today() + timedelta(days=days)
         return GuideFile(version=version, effective_from=start, guide=Guide.model_validate(guide))

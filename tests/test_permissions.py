@@ -1,24 +1,24 @@
 """What an outlet may do, and every reason why not."""
 
-import json
 from datetime import date
 from itertools import product
 
 import pytest
 
+from cli.load import shipped_guide
 from matters.compiled import CompiledGuide, compile_guide
 from matters.models import GuideVersion
 from outlets.memory import AgreementInfo, OutletInfo, TellerInfo
 from routing.permissions import permission
 from schemas.guides import Delegation
-from tests.make import DATA, PENSION
+from tests.make import PENSION
 
 DAY = date(2026, 11, 23)
 YESTERDAY, TOMORROW = date(2026, 11, 22), date(2026, 11, 24)
 
 
 def guide(delegation: str = "D2", classes: tuple[str, ...] = ("premium",)) -> CompiledGuide:
-    content = json.loads((DATA / f"{PENSION}.json").read_text(encoding="utf-8"))["guide"]
+    content = shipped_guide(PENSION).guide.model_dump(mode="json")
     content["outlet"] = {"delegation": delegation, "classes": list(classes)}
     return compile_guide(
         GuideVersion(

@@ -14,7 +14,7 @@ import httpx
 
 from access.policy import Role
 from bench.load import id_number
-from bench.processes import ROOT
+from cli.load import shipped_guide
 from torture.journal import Acted, Journal, Made, Read, Stored
 from torture.people import Official, People, Teller
 
@@ -269,8 +269,7 @@ class Clients:
 
 def _body(matter: str) -> Json:
     """Make a submission of the guide's own example, without files."""
-    path = ROOT / "data" / "matters" / f"{matter}.json"
-    guide = json.loads(path.read_text())["guide"]
+    guide = shipped_guide(matter).guide.model_dump(mode="json")
     materials = [
         {"code": m["code"], "exemption": m["exemptions"][0]}
         for m in guide["materials"]

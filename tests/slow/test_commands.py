@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from cli.home import cluster_of
+from cli.load import shipped_guide
 from kit.embedded import DATABASE
 from tests import make
 from tests.slow.service import (
@@ -136,7 +137,7 @@ class TestWorker:
         assert_one_line(syt(spare, "worker"), "no service")
 
 
-GUIDE = json.loads((DATA / "matters" / f"{make.RECORD}.json").read_text())
+GUIDE = shipped_guide(make.RECORD).model_dump(mode="json")
 HEAD = "code,name,level,parent_code,lat,lng\n"
 BROKEN = {
     "divisions: wrong columns": ("divisions", b"a,b\n1,2\n", "code"),
@@ -177,7 +178,7 @@ BROKEN = {
         "code,name,level,division,phone,covers\n99010600,甲,county,990106,12333,990106\n".encode(),
         "",
     ),
-    "matters: no JSON": ("matters", b"{", ""),
+    "matters: no YAML": ("matters", b"{", ""),
     "matters: no object": ("matters", b"[1, 2]", ""),
     "matters: no guide": ("matters", b'{"guide": {}}', ""),
     "matters: no UTF-8": ("matters", json.dumps(GUIDE, ensure_ascii=False).encode("gb18030"), ""),
