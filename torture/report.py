@@ -41,8 +41,8 @@ Answers: {_answers(run)}. {
         else f"No violation of any of the {len(CHECKS)} reckonings."
     }
 
-| PostgreSQL brought down, under load | times | slowest answer, s | healed after, s: median | longest |
-| --- | --- | --- | --- | --- |
+| PostgreSQL brought down | times | slowest answer, s | just before | healed after, s: median | longest |
+| --- | --- | --- | --- | --- | --- |
 {_rows(_crashes(run.crashes))}
 """
 
@@ -78,7 +78,15 @@ def _crashes(crashes: Iterable[Crash]) -> Iterable[tuple[str, ...]]:
     for way, seen in ways.items():
         healed = [one.healed for one in seen]
         slowest = max(one.slowest for one in seen)
-        yield (way, str(len(seen)), f"{slowest:.1f}", f"{median(healed):.1f}", f"{max(healed):.1f}")
+        calm = max(one.calm for one in seen)
+        yield (
+            way,
+            str(len(seen)),
+            f"{slowest:.1f}",
+            f"{calm:.1f}",
+            f"{median(healed):.1f}",
+            f"{max(healed):.1f}",
+        )
 
 
 def write(path: Path, result: str) -> None:

@@ -19,8 +19,8 @@ from torture.stand import Stand
 ROUND = 120.0
 """Seconds of a storm, after which all is read and reckoned."""
 
-SEEN, STEADY, SETTLED = 2.5, 2.0, 60.0
-"""Seconds until every process knows everybody; of load before a crash; until all is told after a storm."""
+SEEN, SETTLED = 2.5, 60.0
+"""Seconds until every process knows everybody; until all is told after a storm."""
 
 
 @dataclass
@@ -58,7 +58,6 @@ async def _round(stand: Stand, clients: Clients, run: Run, plan: Sequence[faults
     known = len(run.journal.stored)
     async with clients.working():
         for way in WAYS:
-            await asyncio.sleep(STEADY)
             run.crashes.append(await crash(stand, run.journal, way))
             run.wrong += run.crashes[-1].wrongs()
         await faults.inflict(stand, plan, run.done)
