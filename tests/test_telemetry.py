@@ -261,3 +261,18 @@ def test_when_it_is_wanted(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert telemetry.wanted() is wanted
+
+
+def test_a_worker_without_an_api_shows_its_own_figures(settings: Settings) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with working(settings, SYT_METRICS_PORT=str(port)):
+        deadline, text = time.monotonic() + SECONDS, ""
+        while 'syt_task_done_at_seconds{task="watch"}' not in text:
+            assert time.monotonic() < deadline, text
+            with contextlib.suppress(httpx.TransportError):
+                text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            time.sleep(0.1)
+    for name in ("syt_feed_lag_seconds", "syt_applications_late", "syt_events_told_total"):
+        assert name in text
