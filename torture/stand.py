@@ -41,10 +41,13 @@ class Stand:
         return [pid for pid in _children(self.supervisor) if mark in _command(pid)]
 
     def postmaster(self) -> list[int]:
-        """The number of the database's first process, as a list of one, or none."""
+        """The number of the database's first process, as a list of one, or none.
+
+        The number in the file may be another's by now: none that is not surely ours is ever harmed.
+        """
         with contextlib.suppress(OSError, ValueError):
             pid = int((self.cluster.data / "postmaster.pid").read_text().partition("\n")[0])
-            return [pid] if _command(pid) else []
+            return [pid] if self.cluster.running() else []
         return []
 
     def backends(self) -> list[int]:
