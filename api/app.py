@@ -22,6 +22,7 @@ from api.routes import (
     oauth,
     outlets,
     pages,
+    sheets,
     tasks,
 )
 from api.state import make_state, running
@@ -33,6 +34,7 @@ from schemas.problems import Problem
 ROUTERS = (
     matters.router, applications.router, tasks.router, events.router, files.router, outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
+    sheets.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 
