@@ -50,6 +50,9 @@ BYTES = tuple(name for name, kind in TYPES.items() if kind == "bytea")
 PLAIN = tuple(name for name in TYPES if name not in BYTES)
 """Travel as one JSON text: to encode and to read an array for each column takes far longer."""
 
+LOOKED_BACK = 20
+"""Of how many applications of a subject a duplicate is looked for: a large employer has thousands."""
+
 WRITTEN = tuple(name for name in TYPES if name != "actor")
 _plain = attrgetter(*PLAIN)
 _bytes = [attrgetter(name) for name in BYTES]
@@ -78,11 +81,11 @@ WITH incoming AS (
 )
 SELECT i.number, made.number IS NOT NULL, EXISTS (
     SELECT 1 FROM (
-        SELECT a.state FROM application a
-        WHERE a.subject_index = i.subject_index AND a.matter = i.matter
-        ORDER BY a.received_at DESC LIMIT 10
+        SELECT a.matter, a.state FROM application a
+        WHERE a.subject_index = i.subject_index
+        ORDER BY a.received_at DESC LIMIT {LOOKED_BACK}
     ) earlier
-    WHERE earlier.state NOT IN
+    WHERE earlier.matter = i.matter AND earlier.state NOT IN
         ('completed', 'delivered', 'archived', 'refused', 'returned', 'withdrawn', 'voided')
 )
 FROM incoming i LEFT JOIN made USING (number)

@@ -46,7 +46,7 @@ class Application(SQLModel, table=True):
         sa.Index("application_unaccepted_idx", "due_on", postgresql_where=UNACCEPTED),
         sa.Index("application_law_first_idx", "overdue_on", postgresql_where=LAW_FIRST),
         sa.Index("application_provisional_idx", "due_on", postgresql_where=PROVISIONAL),
-        sa.Index("application_subject_idx", "subject_index", "matter", sa.text("received_at DESC")),
+        sa.Index("application_subject_newest_idx", "subject_index", NEWEST[0]),
         {"info": {"grants": "SELECT, INSERT, UPDATE"}},
     )  # fmt: skip
 
