@@ -70,6 +70,9 @@ class May(StrEnum):
     EVENT_READ = "event:read"
     FILE_READ = "file:read"
     FILE_WRITE = "file:write"
+    GUIDE_DRAFT = "guide:draft"
+    GUIDE_PUBLISH = "guide:publish"
+    GUIDE_READ = "guide:read"
     MATTER_READ = "matter:read"
     OUTLET_READ = "outlet:read"
     TASK_CLAIM = "task:claim"
@@ -102,10 +105,10 @@ GRANTS = MappingProxyType(
         Role.REVIEWER: WORKING | {May.APPLICATION_REVIEW},
         Role.SECOND_REVIEWER: WORKING | {May.APPLICATION_SECOND_REVIEW},
         Role.APPROVER: WORKING | {May.APPLICATION_APPROVE},
-        Role.AUDITOR: READING,
-        Role.CONTROL_OFFICER: READING,
+        Role.AUDITOR: READING | {May.GUIDE_READ},
+        Role.CONTROL_OFFICER: READING | {May.GUIDE_READ},
         Role.OUTLET_ADMIN: PUBLIC,
-        Role.MATTER_ADMIN: PUBLIC,
+        Role.MATTER_ADMIN: PUBLIC | {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ},
         Role.RIGHTS_ADMIN: PUBLIC,
     }
 )  # fmt: skip

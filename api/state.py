@@ -60,7 +60,8 @@ class State:
 
 def make_desk(keys: KeyRing) -> tuple[Desk, Mapping[str, Memory]]:
     """Make the empty memories, and name which generation each follows."""
-    divisions, agencies, catalogue = DivisionsMemory(), AgenciesMemory(), Catalogue()
+    divisions, agencies = DivisionsMemory(), AgenciesMemory()
+    catalogue = Catalogue(divisions)
     registry, calendar = RegistryMemory(), WorkdaysMemory()
     desk = Desk(keys, divisions, agencies, catalogue, registry, calendar)
     return desk, {

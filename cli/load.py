@@ -22,10 +22,10 @@ from kit.generations import raise_generation
 from kit.workdays import KIND as CALENDAR
 from kit.workdays import CalendarDay, Workdays, parse_notices
 from matters import register
-from matters import service as matters
 from matters.files import MAX_BYTES, Citations, FileUnreadable, read_as, read_guide
 from outlets.memory import KIND as OUTLETS
 from outlets.models import Agreement, Bank, Outlet, Teller, Terminal
+from publishing import service as publishing
 from schemas.guides import GuideFile
 from schemas.matters import DocumentRow, ItemRow, MatterRow, PackageFile, PackagesFile
 
@@ -141,7 +141,7 @@ async def load_matters(sessions: Sessions, path: Path, *, by: str = "person:syt-
     async with transaction(sessions) as session:
         for file, guide in sorted(wanted.items(), key=_by_version):
             try:
-                changed += await matters.publish(session, guide, by=by) is not None
+                changed += await publishing.publish_file(session, guide, by=by) is not None
             except DomainError as error:
                 raise LoadFailed(f"{file}: {error.title.zh} {error.title.en}") from None
     return changed

@@ -105,3 +105,20 @@ class DivisionsMemory:
         while place is not None and place.level > 3:
             place = self.find(place.parent, day) if place.parent else None
         return place if place is not None and place.level == 3 else None
+
+    def line(self, code: str, day: date) -> tuple[str, ...]:
+        """List the divisions in which a place lies, the province first and itself last.
+
+        What is not known, or no longer there, lies where its digits say.
+        """
+        found: list[str] = []
+        place = self.find(code, day)
+        while place is not None:
+            found.append(place.code)
+            place = self.find(place.parent, day) if place.parent else None
+        return tuple(reversed(found)) or _by_digits(short_code(code))
+
+
+def _by_digits(code: str) -> tuple[str, ...]:
+    line = (f"{code[:2]}0000", f"{code[:4]}00", code[:6], code)
+    return tuple(dict.fromkeys(line))

@@ -1,16 +1,17 @@
 """A guide ready for use: its form compiled, its answer in bytes."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 import jsonschema_rs
 import orjson
 
+from conformity.forms import make_validator
+from conformity.layers import lay
 from kit.errors import Fault, Words
-from matters.models import GuideVersion
 from schemas.guides import Guide, Material, Necessity
 
 MASTER = "330000"
@@ -32,7 +33,22 @@ WORDS: dict[str, tuple[str, str]] = {
 """Faults in words of ours: a library's own words quote the value, which may be personal."""
 
 
-@dataclass(frozen=True)
+class Version(Protocol):
+    """What a guide is compiled from: a row, or what a process keeps of one."""
+
+    @property
+    def base_code(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def effective_from(self) -> date: ...  # noqa: D102
+    @property
+    def effective_to(self) -> date | None: ...  # noqa: D102
+    @property
+    def content(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledGuide:
     """One published version, resolved for a place, with what is asked of it often worked out once."""
 
@@ -50,6 +66,10 @@ class CompiledGuide:
     """Form field by routing basis."""
     materials: dict[str, Material]
     required: tuple[str, ...]
+    provenance: dict[str, str]
+    """Field to the code of the division that wrote it."""
+    fragments: dict[str, orjson.Fragment]
+    """The answer's fields, each written out: what a layer changes is put between them."""
 
     def on(self, day: date) -> bool:
         """Tell whether it is in force on `day`."""
@@ -86,7 +106,7 @@ def _escaped(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
-def compile_guide(row: GuideVersion) -> CompiledGuide:
+def compile_guide(row: Version) -> CompiledGuide:
     """Make a stored version ready for use.
 
     Raises:
@@ -94,7 +114,8 @@ def compile_guide(row: GuideVersion) -> CompiledGuide:
     """
     guide = Guide.model_validate(row.content)
     properties: dict[str, Any] = guide.form_schema.get("properties", {})
-    body = orjson.dumps(_answer(row, guide))
+    answer = _answer(row, guide)
+    body = orjson.dumps(answer)
     return CompiledGuide(
         matter=row.base_code,
         version=row.version,
@@ -102,17 +123,48 @@ def compile_guide(row: GuideVersion) -> CompiledGuide:
         effective_to=row.effective_to,
         guide=guide,
         body=body,
-        etag=f'"{hashlib.sha256(body).hexdigest()[:24]}"',
-        form=jsonschema_rs.Draft202012Validator(guide.form_schema, validate_formats=True),
+        etag=_tag(body),
+        form=make_validator(guide.form_schema),
         titles={name: schema.get("title", name) for name, schema in properties.items()},
         personal=frozenset(n for n, schema in properties.items() if schema.get("x-personal")),
         routing={s["x-routing"]: n for n, s in properties.items() if "x-routing" in s},
-        materials={material.code: material for material in guide.materials},
-        required=tuple(m.code for m in guide.materials if m.necessity is not Necessity.OPTIONAL),
+        **_asked_for(guide),
+        provenance=answer["provenance"],
+        fragments={name: orjson.Fragment(orjson.dumps(value)) for name, value in answer.items()},
     )
 
 
-def _answer(row: GuideVersion, guide: Guide) -> dict[str, Any]:
+def _asked_for(guide: Guide) -> dict[str, Any]:
+    return {
+        "materials": {material.code: material for material in guide.materials},
+        "required": tuple(m.code for m in guide.materials if m.necessity is not Necessity.OPTIONAL),
+    }
+
+
+def _tag(body: bytes) -> str:
+    return f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+
+
+def lay_over(
+    master: CompiledGuide, layers: Iterable[tuple[str, Mapping[str, Any]]]
+) -> CompiledGuide:
+    """Lay the contents of layers over a master, from the city down; what they leave alone is shared."""
+    guide, provenance = master.guide, dict(master.provenance)
+    changed: set[str] = set()
+    for division, content in layers:
+        fields = lay(guide, content)
+        guide = guide.model_copy(update=fields)
+        changed |= set(fields)
+        provenance |= dict.fromkeys(fields, division)
+    if not changed:
+        return master
+    shown = guide.model_dump(mode="json", include=changed)
+    body = orjson.dumps({**master.fragments, **shown, "provenance": provenance})
+    laid = replace(master, guide=guide, body=body, etag=_tag(body), provenance=provenance)
+    return replace(laid, **_asked_for(guide)) if "materials" in changed else laid
+
+
+def _answer(row: Version, guide: Guide) -> dict[str, Any]:
     """Build what `GET /v1/matters/{matter}/guide` answers."""
     content = guide.model_dump(mode="json")
     return {

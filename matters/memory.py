@@ -1,68 +1,266 @@
-"""The catalogue that a process holds, compiled."""
+"""The catalogue that a process holds: versions compiled, layers beside them, results shared.
 
-from collections.abc import Iterable
+A place without a layer has the master's own bytes. Where layers lie over it, the result is made when it
+is first asked for and kept among the last few thousand, one for all places that share the same layers:
+200 matters in 1,467 places are as many results as there are different ones, and no more than the limit.
+"""
+
+import asyncio
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date
+from typing import Any, Generic, NamedTuple, TypeVar
 
+import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from divisions.memory import DivisionsMemory
+from kit.clock import today
 from matters import queries
-from matters.compiled import CompiledGuide, compile_guide
+from matters.compiled import MASTER, CompiledGuide, compile_guide, lay_over
 from matters.errors import GuideNotFound, MatterNotFound
-from matters.models import Matter
+from matters.models import GuideVersion, Matter
 
 KIND = "matters"
+V = TypeVar("V")
+
+LAID, PAST = 2_000, 200
+"""How many results of layers, and of versions that are no longer in force, are kept ready."""
+
+
+class Recent(Generic[V]):
+    """What was asked for last."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: OrderedDict[Hashable, V] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], V]) -> V:
+        """Give what is held under a key; make it where there is none."""
+        found = self._held.get(key)
+        if found is None:
+            found = self._held[key] = make()
+            if len(self._held) > self._size:
+                self._held.popitem(last=False)
+        else:
+            self._held.move_to_end(key)
+        return found
+
+
+class HeldVersion(NamedTuple):
+    """A published or withdrawn version as a process keeps it for ever: small, and unpacked when asked for."""
+
+    base_code: str
+    version: int
+    effective_from: date
+    effective_to: date | None
+    state: str
+    packed: bytes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Unpack the guide."""
+        content: dict[str, Any] = orjson.loads(zlib.decompress(self.packed))
+        return content
+
+    def on(self, day: date) -> bool:
+        """Tell whether it is in force on `day`. A withdrawn one was, until it was withdrawn."""
+        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
+
+
+class HeldLayer(NamedTuple):
+    """A published or withdrawn layer."""
+
+    division: str
+    version: int
+    effective_from: date
+    effective_to: date | None
+    state: str
+    content: Mapping[str, Any]
+
+    def on(self, day: date) -> bool:
+        """Tell whether it is in force on `day`."""
+        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
+
+
+Layers = Mapping[str, Sequence[HeldLayer]]
+"""By division, the newest first."""
 
 
 class Catalogue:
-    """Matters and their published guides."""
+    """Matters, the versions of their guides, and the layers of places."""
 
-    def __init__(self) -> None:
+    def __init__(self, divisions: DivisionsMemory) -> None:
         self.matters: dict[str, Matter] = {}
-        self._versions: dict[str, dict[int, CompiledGuide]] = {}
+        self.generation = 0
+        """Of the newest row that was read."""
+        self._divisions = divisions
+        self._versions: dict[str, Sequence[HeldVersion]] = {}
+        self._layers: dict[str, Layers] = {}
+        self._ready: dict[tuple[str, int], CompiledGuide] = {}
+        self._stamps: dict[str, dict[str, int]] = {}
+        """Matter and division to the generation in which it was last changed there."""
+        self._contents: dict[str, Mapping[str, Any]] = {}
+        """Contents of layers by their text: what places say alike of many matters is held once."""
+        self._laid: Recent[CompiledGuide] = Recent(LAID)
+        self._past: Recent[CompiledGuide] = Recent(PAST)
 
     async def load(self, session: AsyncSession, since: int) -> None:
         """Read and compile what changed; what was there answers until the new is ready."""
+        if since == 0:
+            self._versions, self._layers, self._ready, self._stamps = {}, {}, {}, {}
         for matter in await queries.matters_since(session, since):
             self.matters[matter.base_code] = matter
+            self.generation = max(self.generation, matter.generation)
         for row in await queries.versions_since(session, since):
-            versions = dict(self._versions.get(row.base_code, {}))
-            versions.pop(row.version, None)
-            if row.state == "published":
-                versions[row.version] = compile_guide(row)
-            self._versions[row.base_code] = dict(sorted(versions.items()))
+            self._take_version(row)
+            await asyncio.sleep(0)  # To compile takes a millisecond or two: calls go between.
+        self._take_layers(await queries.layers_since(session, since))
 
-    def versions(self, matter: str) -> Iterable[CompiledGuide]:
-        """List the published versions of a matter.
+    def _stamp(self, matter: str, division: str, generation: int) -> None:
+        stamps = self._stamps.setdefault(matter, {})
+        stamps[division] = max(stamps.get(division, 0), generation)
+        self.generation = max(self.generation, generation)
+
+    def _take_version(self, row: GuideVersion) -> None:
+        key = (row.base_code, row.version)
+        held = HeldVersion(
+            *key, row.effective_from, row.effective_to, row.state,
+            zlib.compress(orjson.dumps(row.content)),
+        )  # fmt: skip
+        if held.effective_to is None or held.effective_to > today():
+            self._ready[key] = compile_guide(row)
+        else:
+            self._ready.pop(key, None)
+        others = [v for v in self._versions.get(row.base_code, ()) if v.version != row.version]
+        self._versions[row.base_code] = sorted([held, *others], key=_newest)
+        self._stamp(row.base_code, MASTER, row.generation)
+
+    def _take_layers(self, rows: Iterable[queries.LayerRow]) -> None:
+        changed: dict[str, dict[str, list[HeldLayer]]] = {}
+        for row in rows:
+            matter = row.base_code
+            layers = changed.setdefault(
+                matter, {k: [*v] for k, v in self._layers.get(matter, {}).items()}
+            )
+            content = self._contents.setdefault(row.content, orjson.loads(row.content))
+            held = HeldLayer(
+                row.division, row.version, row.effective_from, row.effective_to, row.state, content
+            )
+            others = [one for one in layers.get(row.division, ()) if one.version != row.version]
+            layers[row.division] = sorted([held, *others], key=_newest)
+            self._stamp(matter, row.division, row.generation)
+        self._layers.update(changed)
+
+    def versions(self, matter: str) -> list[HeldVersion]:
+        """List the versions of a matter that are or were published, by their numbers.
 
         Raises:
             MatterNotFound: there is no such matter.
         """
         if matter not in self.matters:
             raise MatterNotFound()
-        return self._versions.get(matter, {}).values()
+        return sorted(self._versions.get(matter, ()), key=lambda held: held.version)
+
+    def look_up(self, matter: str, division: str | None, day: date) -> CompiledGuide:
+        """Give the guide of a matter for who names a place: one that is there.
+
+        Raises:
+            MatterNotFound, GuideNotFound: as `resolve` does.
+            DivisionNotFound, DivisionAbolished: there is no such place on that day.
+        """
+        found = self.resolve(matter, division, day)
+        if division is not None:
+            self._divisions.get(division, day)
+        return found
 
     def resolve(self, matter: str, division: str | None, day: date) -> CompiledGuide:
-        """Give the guide of a matter for a place on a day.
-
-        Local layers are merged here when there are any; today every place has the province's master.
+        """Give the guide of a matter for a place on a day: the master, and over it the place's layers.
 
         Raises:
             MatterNotFound: there is no such matter.
             GuideNotFound: none is in force on that day.
         """
-        for compiled in self.versions(matter):
-            if compiled.on(day):
-                return compiled
-        raise GuideNotFound()
+        master = self._master(matter, day)
+        if master is None:
+            raise GuideNotFound() if matter in self.matters else MatterNotFound()
+        layers = self._layers.get(matter)
+        if layers is None or division is None:
+            return master
+        return self._over(master, self._in_line(layers, division, day))
 
-    def version(self, matter: str, number: int) -> CompiledGuide | None:
-        """Give a published version, in force or not: applications keep theirs for ever."""
-        return self._versions.get(matter, {}).get(number)
+    def _master(self, matter: str, day: date) -> CompiledGuide | None:
+        for held in self._versions.get(matter, ()):
+            if held.on(day):
+                return self._compiled(held)
+        return None
+
+    def _compiled(self, held: HeldVersion) -> CompiledGuide:
+        key = (held.base_code, held.version)
+        ready = self._ready.get(key)
+        return ready or self._past.get((*key, held.effective_to), lambda: compile_guide(held))
+
+    def _in_line(self, layers: Layers, division: str, day: date) -> list[HeldLayer]:
+        """Find the layers in force over a place, from the province down."""
+        line = self._divisions.line(division, day)
+        found = (next((one for one in layers.get(d, ()) if one.on(day)), None) for d in line)
+        return [one for one in found if one is not None]
+
+    def _over(self, master: CompiledGuide, layers: list[HeldLayer]) -> CompiledGuide:
+        if not layers:
+            return master
+        key = (master.matter, master.etag, *((one.division, one.version) for one in layers))
+        return self._laid.get(
+            key, lambda: lay_over(master, ((one.division, one.content) for one in layers))
+        )
+
+    def version(
+        self, matter: str, number: int, division: str | None = None, day: date | None = None
+    ) -> CompiledGuide | None:
+        """Give a published version, in force or not: applications keep theirs for ever.
+
+        With a place and a day it has the layers that lay over it there and then.
+        """
+        held = next((v for v in self._versions.get(matter, ()) if v.version == number), None)
+        if held is None:
+            return None
+        layers = self._layers.get(matter)
+        if layers is None or division is None or day is None:
+            return self._compiled(held)
+        return self._over(self._compiled(held), self._in_line(layers, division, day))
 
     def in_force(self, day: date) -> list[CompiledGuide]:
         """List the guides in force on a day, in the order of codes."""
-        found = (
-            next((g for g in v.values() if g.on(day)), None)
-            for _, v in sorted(self._versions.items())
-        )
+        found = (self._master(matter, day) for matter in sorted(self._versions))
         return [guide for guide in found if guide is not None]
+
+    def layers(self, day: date) -> Iterable[tuple[CompiledGuide, HeldLayer]]:
+        """Walk the layers in force on a day, with the masters under them, by matter and division."""
+        for matter, layers in sorted(self._layers.items()):
+            master = self._master(matter, day)
+            for _, held in sorted(layers.items()) if master is not None else ():
+                found = next((one for one in held if one.on(day)), None)
+                if found is not None and master is not None:
+                    yield master, found
+
+    def changed_since(self, matter: str, division: str, generation: int) -> bool:
+        """Tell whether anything of a matter that concerns a place was published or withdrawn since."""
+        stamps = self._stamps.get(matter, {})
+        line = self._divisions.line(division, today())
+        return any(stamps.get(code, 0) > generation for code in (MASTER, *line))
+
+    def begins(self, matter: str, division: str, day: date) -> list[date]:
+        """List the days, `day` first, from which on a place has another guide of a matter."""
+        layers, line = self._layers.get(matter, {}), self._divisions.line(division, day)
+        days: set[date | None] = set()
+        for held in self._versions.get(matter, ()):
+            days |= {held.effective_from, held.effective_to}
+        for one in (one for code in line for one in layers.get(code, ())):
+            days |= {one.effective_from, one.effective_to}
+        return [day, *sorted(turn for turn in days if turn is not None and turn > day)]
+
+
+def _newest(held: HeldVersion | HeldLayer) -> tuple[bool, int]:
+    """Order what is published before what is withdrawn, and the newer before the older."""
+    return held.state != "published", -held.version

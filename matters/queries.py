@@ -2,12 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from matters.models import GuideVersion, Matter
+from matters.models import Drafted, GuideLayer, GuideVersion, Matter
+
+D = TypeVar("D", GuideVersion, GuideLayer)
+
+
+class LayerRow(NamedTuple):
+    """A layer as it is read: twenty thousand of them, at every start."""
+
+    base_code: str
+    division: str
+    version: int
+    effective_from: date
+    effective_to: date | None
+    state: str
+    content: str
+    generation: int
 
 
 async def matters_since(session: AsyncSession, since: int) -> Sequence[Matter]:
@@ -18,27 +34,119 @@ async def matters_since(session: AsyncSession, since: int) -> Sequence[Matter]:
 async def versions_since(session: AsyncSession, since: int) -> Sequence[GuideVersion]:
     """Load the published or withdrawn versions that changed after a generation."""
     statement = select(GuideVersion).where(
-        col(GuideVersion.generation) > since, GuideVersion.state != "draft"
+        col(GuideVersion.generation) > since, col(GuideVersion.published_by).is_not(None)
     )
     return (await session.exec(statement)).all()
 
 
-async def version(session: AsyncSession, base_code: str, number: int) -> GuideVersion | None:
+async def layers_since(session: AsyncSession, since: int) -> list[LayerRow]:
+    """Load the published or withdrawn layers that changed after a generation."""
+    table = GuideLayer.__table__.c  # type: ignore[attr-defined]
+    columns = [table[name] for name in LayerRow._fields if name != "content"]
+    columns.insert(LayerRow._fields.index("content"), sa.cast(table.content, sa.Text))
+    statement = sa.select(*columns).where(table.generation > since, table.published_by.is_not(None))
+    return [LayerRow(*row) for row in (await session.exec(statement)).all()]  # type: ignore[call-overload]
+
+
+async def version(
+    session: AsyncSession, base_code: str, number: int, *, lock: bool = False
+) -> GuideVersion | None:
     """Load one version, whatever its state."""
-    return await session.get(GuideVersion, (base_code, number))
+    return await session.get(GuideVersion, (base_code, number), with_for_update=lock)
 
 
-async def end_open_versions(
-    session: AsyncSession, base_code: str, day: date, generation: int
-) -> None:
-    """Let published versions without an end stop being in force on `day`."""
-    await session.exec(
-        sa.update(GuideVersion)
-        .where(
-            col(GuideVersion.base_code) == base_code,
-            col(GuideVersion.state) == "published",
-            col(GuideVersion.effective_to).is_(None),
-            col(GuideVersion.effective_from) < day,
-        )
-        .values(effective_to=day, generation=generation)
+async def layer(
+    session: AsyncSession, base_code: str, division: str, *, lock: bool = False
+) -> GuideLayer | None:
+    """Load the layer of a place that one works on: the newest that is not withdrawn, else the newest."""
+    statement = (
+        select(GuideLayer)
+        .where(GuideLayer.base_code == base_code, GuideLayer.division == division)
+        .order_by(col(GuideLayer.state) == "withdrawn", col(GuideLayer.version).desc())
+        .limit(1)
     )
+    return (await session.exec(statement.with_for_update() if lock else statement)).first()
+
+
+async def hold_matter(session: AsyncSession, base_code: str) -> None:
+    """Hold a matter, so that numbers are given one after another."""
+    statement = select(Matter.base_code).where(Matter.base_code == base_code)
+    await session.exec(statement.with_for_update())
+
+
+def _same(row: Drafted) -> list[sa.ColumnElement[bool]]:
+    """Say in SQL: a row of the same matter, and where it is a layer of the same place."""
+    table: Any = type(row)
+    names = ("base_code", "division") if isinstance(row, GuideLayer) else ("base_code",)
+    return [getattr(table, name) == getattr(row, name) for name in names]
+
+
+async def last_number(session: AsyncSession, row: GuideVersion | GuideLayer) -> tuple[int, int]:
+    """Give the highest version and the highest revision there are of what a row is a version of."""
+    table: Any = type(row)
+    statement: Any = sa.select(sa.func.max(table.version), sa.func.max(table.revision))
+    found = (await session.exec(statement.where(*_same(row)))).one()
+    return found[0] or 0, found[1] or 0
+
+
+async def cut(session: AsyncSession, row: GuideVersion | GuideLayer, generation: int) -> None:
+    """Let the published one that would go on end where `row` begins."""
+    table: Any = type(row)
+    await session.exec(
+        sa.update(table)
+        .where(
+            *_same(row),
+            table.state == "published",
+            table.effective_from < row.effective_from,
+            sa.or_(
+                table.effective_to.is_(None),
+                sa.and_(table.is_cut, table.effective_to > row.effective_from),
+            ),
+        )
+        .values(
+            effective_to=row.effective_from, is_cut=True, generation=generation,
+            revision=table.revision + 1,
+        )
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+
+
+async def mend(session: AsyncSession, row: GuideVersion | GuideLayer, generation: int) -> None:
+    """Let the one that `row` cut short go on, until the next that is published begins."""
+    table: Any = type(row)
+    following = (
+        sa.select(sa.func.min(table.effective_from))
+        .where(
+            *_same(row), table.state == "published", table.version != row.version,
+            table.effective_from >= row.effective_from,
+        )
+        .scalar_subquery()
+    )  # fmt: skip
+    await session.exec(
+        sa.update(table)
+        .where(
+            *_same(row), table.state == "published", table.is_cut,
+            table.effective_to == row.effective_from,
+        )
+        .values(
+            effective_to=following, is_cut=following.is_not(None), generation=generation,
+            revision=table.revision + 1,
+        )
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+
+
+async def published(
+    session: AsyncSession, table: type[D], base_code: str, since: date, until: date | None
+) -> Sequence[D]:
+    """Load the published rows of a matter that are in force on any day of a period, in their order."""
+    t: Any = table
+    overlapping = [sa.or_(t.effective_to.is_(None), t.effective_to > since)]
+    if until is not None:
+        overlapping.append(t.effective_from < until)
+    statement = (
+        select(table)
+        .where(t.base_code == base_code, t.state == "published", *overlapping)
+        .order_by(t.effective_from)
+    )
+    return (await session.exec(statement)).all()

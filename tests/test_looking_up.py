@@ -10,9 +10,9 @@ from api.state import State
 from cli.load import shipped_guide
 from kit.clock import today
 from kit.db import transaction
-from matters import service as matters
 from matters.errors import GuideImmutable, GuideOverlaps
 from outlets.models import Outlet
+from publishing import service as publishing
 from schemas.guides import Guide, GuideFile
 from tests import make as m
 from tests.make import Make
@@ -74,12 +74,12 @@ class TestPublishing:
     ) -> None:
         url = "/v1/matters/332014901999/guide"
         async with transaction(state.sessions) as session:
-            await matters.publish(session, self.wanted(1, days=-5), by="person:a")
+            await publishing.publish_file(session, self.wanted(1, days=-5), by="person:a")
         await make.settle()
         first = await http.get(url, headers=reader)
         async with transaction(state.sessions) as session:
-            await matters.publish(session, self.wanted(2, name="样例事项乙"), by="person:a")
-            again = await matters.publish(session, self.wanted(2, name="样例事项乙"), by="person:a")
+            await publishing.publish_file(session, self.wanted(2, name="样例事项乙"), by="person:a")
+            again = await publishing.publish_file(session, self.wanted(2, name="样例事项乙"), by="person:a")
             assert again is None
         await make.settle()
         second = await http.get(url, headers=reader)
@@ -93,15 +93,15 @@ class TestPublishing:
         assert [v["version"] for v in detail["versions"]] == [1, 2]
         async with transaction(state.sessions) as session:
             with pytest.raises(GuideImmutable):
-                await matters.publish(session, self.wanted(2, name="改名"), by="person:a")
+                await publishing.publish_file(session, self.wanted(2, name="改名"), by="person:a")
 
     async def test_overlap_is_refused_by_the_database(self, state: State) -> None:
         code = "332014901998"
         async with transaction(state.sessions) as session:
-            await matters.publish(session, self.wanted(2, code=code), by="person:a")
+            await publishing.publish_file(session, self.wanted(2, code=code), by="person:a")
         with pytest.raises(GuideOverlaps):
             async with transaction(state.sessions) as session:
-                await matters.publish(session, self.wanted(1, days=-3, code=code), by="person:a")
+                await publishing.publish_file(session, self.wanted(1, days=-3, code=code), by="person:a")
 
 
 class TestMatters:

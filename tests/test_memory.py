@@ -13,8 +13,8 @@ from kit import generations
 from kit.db import transaction
 from kit.generations import POLL, Follower
 from kit.settings import Settings
-from matters import service as matters
 from outlets.models import Terminal
+from publishing import service as publishing
 from tests import test_looking_up
 from tests.make import Make
 
@@ -49,7 +49,7 @@ async def test_a_published_guide_reaches_every_process(second: FastAPI, state: S
     code = "332014901997"
     async with running(second.state.syt):
         async with transaction(state.sessions) as session:
-            await matters.publish(
+            await publishing.publish_file(
                 session, test_looking_up.TestPublishing().wanted(1, code=code), by="person:a"
             )
         began = time.monotonic()

@@ -23,6 +23,9 @@ division:read                   x   x   x   x   x   x   x   x   x   x   x   x
 event:read                      x   x   -   x   x   x   x   x   x   -   -   -
 file:read                       x   x   -   x   x   x   x   x   x   -   -   -
 file:write                      x   -   -   -   -   -   -   -   -   -   -   -
+guide:draft                     -   -   -   -   -   -   -   -   -   -   x   -
+guide:publish                   -   -   -   -   -   -   -   -   -   -   x   -
+guide:read                      -   -   -   -   -   -   -   x   x   -   x   -
 matter:read                     x   x   x   x   x   x   x   x   x   x   x   x
 outlet:read                     x   x   x   x   x   x   x   x   x   x   x   x
 task:claim                      -   -   -   -   x   x   x   -   -   -   -   -
@@ -112,8 +115,10 @@ def test_no_role_takes_two_links_of_the_review_chain() -> None:
 
 
 def test_who_administers_handles_no_applications() -> None:
-    for role in (Role.BANK_ADMIN, Role.OUTLET_ADMIN, Role.MATTER_ADMIN, Role.RIGHTS_ADMIN):
+    for role in (Role.BANK_ADMIN, Role.OUTLET_ADMIN, Role.RIGHTS_ADMIN):
         assert GRANTS[role] == PUBLIC
+    guides = {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ}
+    assert GRANTS[Role.MATTER_ADMIN] == PUBLIC | guides
 
 
 def test_who_checks_changes_nothing() -> None:

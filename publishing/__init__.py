@@ -1,0 +1,1 @@
+"""The way of a guide: drafted, checked, published by a second person, reported on."""

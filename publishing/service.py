@@ -1,0 +1,349 @@
+"""What can be done with guides on their way: draft, submit, publish, send back, withdraw.
+
+Versions of the master and layers of places go the same way: one person writes, another publishes, and from
+then on nobody changes it. Publications go one after another, since each holds the catalogue's generation.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from access.callers import Caller
+from access.errors import Forbidden
+from access.policy import May
+from conformity import layers
+from divisions.memory import DivisionsMemory, Place
+from kit.clock import today
+from kit.errors import Fault, Words
+from kit.generations import raise_generation
+from kit.pinyin import keys
+from matters import queries
+from matters.compiled import MASTER
+from matters.errors import (
+    GuideActionNotAllowed,
+    GuideImmutable,
+    GuideOverlaps,
+    GuideSamePerson,
+    GuideStale,
+)
+from matters.memory import KIND
+from matters.models import GuideLayer, GuideVersion, Matter
+from publishing.rules import (
+    Row,
+    check_layer,
+    check_rules,
+    check_version,
+    grounds_of,
+    level_faults,
+    period_faults,
+    refuse,
+)
+from schemas.drafting import GuideActionRequest, LayerWanted, Period, VersionWanted
+from schemas.guides import GuideFile
+
+R = TypeVar("R", GuideVersion, GuideLayer)
+
+MOVES: Mapping[tuple[str, str], str] = MappingProxyType({
+    ("draft", "submit"): "submitted",
+    ("draft", "withdraw"): "withdrawn",
+    ("submitted", "publish"): "published",
+    ("submitted", "send_back"): "draft",
+    ("submitted", "withdraw"): "withdrawn",
+    ("published", "withdraw"): "withdrawn",
+})  # fmt: skip
+"""State and action to the state after it."""
+
+NEEDS = MappingProxyType({
+    "submit": May.GUIDE_DRAFT, "publish": May.GUIDE_PUBLISH, "send_back": May.GUIDE_PUBLISH,
+    "withdraw": May.GUIDE_PUBLISH,
+})  # fmt: skip
+
+REASONED = frozenset({("submitted", "send_back"), ("published", "withdraw")})
+"""Moves for which a reason is given."""
+
+
+def state_of(row: Row) -> str:
+    """Name the state of a row: a draft that waits to be published is submitted."""
+    return "submitted" if row.state == "draft" and row.submitted_by is not None else row.state
+
+
+def division_of(row: Row) -> str:
+    """Give the division that a row speaks for."""
+    return row.division if isinstance(row, GuideLayer) else MASTER
+
+
+def actions(caller: Caller, row: Row) -> list[str]:
+    """List what a caller may do with a row now."""
+    return [
+        action for state, action in MOVES if state == state_of(row) and _may(caller, row, action)
+    ]
+
+
+def _may(caller: Caller, row: Row, action: str) -> bool:
+    is_over = (
+        row.state == "published" and row.effective_to is not None and row.effective_to <= today()
+    )
+    is_own = action == "publish" and caller.id in (row.drafted_by, row.edited_by)
+    return _reaches(caller, NEEDS[action], division_of(row)) and not is_over and not is_own
+
+
+def _reaches(caller: Caller, may: May, division: str) -> bool:
+    areas = caller.reach(may).areas
+    return bool(areas) and division.startswith(areas)
+
+
+def ensure(caller: Caller, may: May, division: str) -> None:
+    """Let only those through whose post covers a division.
+
+    Raises:
+        Forbidden: theirs does not.
+    """
+    if not _reaches(caller, may, division):
+        raise Forbidden(private=f"{caller.role} lacks {may} in {division}")
+
+
+def match(row: Row, revision: int) -> None:
+    """Compare what a client has read with what there is.
+
+    Raises:
+        GuideStale: it has changed since.
+    """
+    if row.revision != revision:
+        raise GuideStale()
+
+
+# Drafting
+
+
+async def draft_version(
+    session: AsyncSession, caller: Caller, matter: str, wanted: VersionWanted
+) -> GuideVersion:
+    """Begin a version of the master.
+
+    Raises:
+        Forbidden, GuideNotValid: as their names say.
+    """
+    ensure(caller, May.GUIDE_DRAFT, MASTER)
+    check_version(matter, wanted)
+    row = GuideVersion(base_code=matter, **_drafted(wanted, caller, _content(wanted)))
+    return await _begin(session, row)
+
+
+async def redraft_version(
+    session: AsyncSession, caller: Caller, row: GuideVersion, wanted: VersionWanted, revision: int
+) -> GuideVersion:
+    """Write a draft of the master anew.
+
+    Raises:
+        Forbidden, GuideStale, GuideImmutable, GuideActionNotAllowed, GuideNotValid: as their names say.
+    """
+    ensure(caller, May.GUIDE_DRAFT, MASTER)
+    match(row, revision)
+    _ensure_draft(caller, row)
+    check_version(row.base_code, wanted)
+    return await _rewrite(session, caller, row, wanted, _content(wanted))
+
+
+async def draft_layer(
+    session: AsyncSession,
+    caller: Caller,
+    key: tuple[str, Place],
+    wanted: LayerWanted,
+    *,
+    row: GuideLayer | None,
+    divisions: DivisionsMemory,
+) -> GuideLayer:
+    """Write the layer of a place: its draft anew, or a new draft where there is none.
+
+    Raises:
+        Forbidden, GuideActionNotAllowed, GuideNotValid: as their names say.
+        LayerNotAllowed: naming every locked field and every wrong direction.
+    """
+    matter, place = key
+    ensure(caller, May.GUIDE_DRAFT, place.code)
+    if row is not None and state_of(row) == "submitted":
+        raise GuideActionNotAllowed(actions=actions(caller, row))
+    refuse([*period_faults(wanted), *level_faults(place)])
+    new = GuideLayer(base_code=matter, division=place.code, **_drafted(wanted, caller, {}))
+    grounds = await grounds_of(session, divisions, new)
+    check_layer(grounds, wanted.fields())
+    content = layers.pack(grounds[0], wanted.fields())
+    if row is not None and row.state == "draft":
+        return await _rewrite(session, caller, row, wanted, content)
+    new.content = content
+    return await _begin(session, new)
+
+
+def _content(wanted: VersionWanted) -> dict[str, Any]:
+    return wanted.guide.model_dump(mode="json")
+
+
+def _drafted(wanted: Period, caller: Caller, content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "version": 0, "state": "draft", "effective_from": wanted.effective_from,
+        "effective_to": wanted.effective_to, "content": content, "drafted_by": caller.id,
+        "generation": 0,
+    }  # fmt: skip
+
+
+async def _begin(session: AsyncSession, row: R) -> R:
+    """Number a new draft; who begins another at the same time waits."""
+    await queries.hold_matter(session, row.base_code)
+    version, revision = await queries.last_number(session, row)
+    row.version, row.revision = version + 1, revision + 1
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def _rewrite(
+    session: AsyncSession, caller: Caller, row: R, wanted: Period, content: dict[str, Any]
+) -> R:
+    row.effective_from, row.effective_to, row.content = (
+        wanted.effective_from, wanted.effective_to, content,
+    )  # fmt: skip
+    row.edited_by, row.revision = caller.id, row.revision + 1
+    session.add(row)
+    await session.flush()
+    return row
+
+
+def _ensure_draft(caller: Caller, row: Row) -> None:
+    if row.published_by is not None:
+        raise GuideImmutable()
+    if state_of(row) != "draft":
+        raise GuideActionNotAllowed(actions=actions(caller, row))
+
+
+# On the way to being published, and out of force
+
+
+async def act(
+    session: AsyncSession,
+    caller: Caller,
+    row: R,
+    wanted: GuideActionRequest,
+    revision: int,
+    *,
+    divisions: DivisionsMemory,
+) -> R:
+    """Take a step.
+
+    Raises:
+        Forbidden, GuideSamePerson: who may not.
+        GuideStale, GuideActionNotAllowed, GuideOverlaps, LayersInTheWay: not as things stand.
+        GuideNotValid, GuideBreaksRules, LayerNotAllowed: not with this content.
+    """
+    ensure(caller, NEEDS[wanted.action], division_of(row))
+    if wanted.action == "publish" and caller.id in (row.drafted_by, row.edited_by):
+        raise GuideSamePerson()
+    match(row, revision)
+    if wanted.action not in actions(caller, row):
+        raise GuideActionNotAllowed(actions=actions(caller, row))
+    if (state_of(row), wanted.action) in REASONED and wanted.reason is None:
+        refuse([Fault("/reason", "missing", Words("请说明原因", "say why"))])
+    step = {"submit": _submit, "publish": _publish, "send_back": _send_back, "withdraw": _withdraw}
+    row.reason = wanted.reason
+    await step[wanted.action](session, caller, row, divisions)
+    row.revision += 1
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def _submit(_: AsyncSession, caller: Caller, row: Row, divisions: DivisionsMemory) -> None:
+    row.submitted_by = caller.id
+
+
+async def _send_back(_: AsyncSession, caller: Caller, row: Row, divisions: DivisionsMemory) -> None:
+    row.submitted_by = None
+
+
+async def _publish(
+    session: AsyncSession, caller: Caller, row: Row, divisions: DivisionsMemory
+) -> None:
+    row.generation = await raise_generation(session, KIND)
+    if row.effective_from < today():
+        words = Words("不得早于发布当日", "must not be earlier than the day of publication")
+        refuse([Fault("/effective_from", "past", words)])
+    await _put_in_force(session, row, by=caller.id)
+    await check_rules(session, row, divisions)
+
+
+async def _put_in_force(session: AsyncSession, row: Row, *, by: str) -> None:
+    await queries.cut(session, row, row.generation)
+    row.state, row.published_by = "published", by
+    session.add(row)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if isinstance(error.orig.__cause__, asyncpg.ExclusionViolationError):  # type: ignore[union-attr]
+            raise GuideOverlaps() from error
+        raise
+
+
+async def _withdraw(
+    session: AsyncSession, caller: Caller, row: Row, divisions: DivisionsMemory
+) -> None:
+    """Take out of force from today on. What was accepted under it keeps it."""
+    was_published, row.state = row.state == "published", "withdrawn"
+    if not was_published:
+        return
+    row.generation = await raise_generation(session, KIND)
+    has_begun = row.effective_from < today()
+    row.effective_to = today() if has_begun else row.effective_from
+    session.add(row)
+    await session.flush()
+    if not has_begun:
+        await queries.mend(session, row, row.generation)
+
+
+# From files
+
+
+async def publish_file(
+    session: AsyncSession, wanted: GuideFile, *, by: str, divisions: DivisionsMemory | None = None
+) -> GuideVersion | None:
+    """Publish a version out of a file; the one that would go on ends where this one begins.
+
+    Publishing the same content twice changes nothing and gives None.
+
+    Raises:
+        GuideImmutable: the version is there already, with another content.
+        GuideOverlaps, LayersInTheWay: not as things stand.
+        GuideBreaksRules: naming every error.
+    """
+    content = wanted.guide.model_dump(mode="json")
+    known = await queries.version(session, wanted.guide.base_code, wanted.version)
+    if known is not None:
+        if known.content != content:
+            raise GuideImmutable()
+        return None
+    generation = await raise_generation(session, KIND)
+    await _ensure_matter(session, wanted, generation)
+    row = GuideVersion(
+        base_code=wanted.guide.base_code, version=wanted.version, state="draft",
+        effective_from=wanted.effective_from, effective_to=wanted.effective_to,
+        content=content, drafted_by=by, generation=generation,
+    )  # fmt: skip
+    await _put_in_force(session, row, by=by)
+    await check_rules(session, row, divisions or DivisionsMemory())
+    return row
+
+
+async def _ensure_matter(session: AsyncSession, wanted: GuideFile, generation: int) -> None:
+    """Enter the matter of a guide that the list does not know; what the list says of it stays."""
+    if await session.get(Matter, wanted.guide.base_code) is not None:
+        return
+    pinyin, initials = keys(wanted.guide.name)
+    session.add(
+        Matter(
+            base_code=wanted.guide.base_code, name=wanted.guide.name, pinyin=pinyin,
+            initials=initials, generation=generation,
+        )
+    )  # fmt: skip
+    await session.flush()
