@@ -21,6 +21,7 @@ lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose fil
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint Dockerfile
 
 bench: $(VENV)/.dev ## load beside reference lines; writes docs/performance.md
 	$(BIN)/python -m bench
