@@ -94,17 +94,17 @@ async def _hold_locks(stand: Stand, fault: Fault) -> bool:
     """Lock applications as no statement of ours can: with enough load, the pools are empty soon."""
     held = ("LOCK TABLE application IN ACCESS EXCLUSIVE MODE", "LOCK TABLE event IN SHARE MODE",
             "SELECT FROM application FOR UPDATE")  # fmt: skip
-    statement = held[int(fault.pick * len(held))]
+    statement, locked = held[int(fault.pick * len(held))], False
     with contextlib.suppress(asyncpg.PostgresError, OSError, asyncpg.InterfaceError):
         connection = await connect(stand.home)
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '3s'; {statement}")
+                locked = True
                 await asyncio.sleep(fault.seconds)
-                return True
         finally:
             connection.terminate()
-    return False
+    return locked
 
 
 async def _take_connections(stand: Stand, fault: Fault) -> bool:
