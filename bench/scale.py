@@ -8,15 +8,16 @@ the smallest: so the machine's noise falls out of it.
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import count, cycle
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench import marks
 from bench.client import closed, get, open_loop
@@ -43,7 +44,7 @@ class Effort(NamedTuple):
     """How long to measure a load: rounds, seconds of a round, of the reference beside it."""
 
     rounds: int = 3
-    seconds: float = 0.5
+    seconds: float = 0.4
     beside: float = 0.2
 
 
@@ -51,7 +52,10 @@ class Effort(NamedTuple):
 class Measured:
     """A load at one size with one number of clients."""
 
-    load: Load
+    name: str
+    kind: str
+    shape: str
+    """How many items an answer holds."""
     clients: int
     rounds: list[Round] = field(default_factory=list)
     beside: list[Round] = field(default_factory=list)
@@ -74,7 +78,13 @@ class Measured:
     @property
     def key(self) -> tuple[str, int]:
         """Tell which load this is at every size."""
-        return self.load.name, self.clients
+        return self.name, self.clients
+
+    @classmethod
+    def read(cls, kept: dict[str, Any]) -> "Measured":
+        """Read what `asdict` wrote."""
+        rounds, beside = ([Round(**r) for r in kept[name]] for name in ("rounds", "beside"))
+        return cls(**kept | {"rounds": rounds, "beside": beside})
 
 
 class Tail(NamedTuple):
@@ -91,6 +101,24 @@ class Size(NamedTuple):
     filled: Filled | None
     measured: dict[tuple[str, int], Measured]
     tail: Tail
+
+    def write(self, home: Path) -> None:
+        """Keep it beside its home, for the page of a later run."""
+        tail = {"highest": self.tail.highest, "half": asdict(self.tail.half)}
+        kept = {
+            "rows": self.rows, "filled": self.filled and self.filled._asdict(), "tail": tail,
+            "measured": [asdict(one) for one in self.measured.values()],
+        }  # fmt: skip
+        home.with_suffix(".json").write_text(json.dumps(kept))
+
+    @classmethod
+    def read(cls, path: Path) -> "Size":
+        """Read what was kept."""
+        kept = json.loads(path.read_text())
+        filled = Filled(**kept["filled"]) if kept["filled"] else None
+        measured = [Measured.read(one) for one in kept["measured"]]
+        tail = Tail(kept["tail"]["highest"], Round(**kept["tail"]["half"]))
+        return cls(kept["rows"], filled, {one.key: one for one in measured}, tail)
 
 
 def measure_size(home: Path, rows: int, filled: Filled | None, effort: Effort) -> Size:
@@ -109,26 +137,26 @@ async def _measure(
     found: dict[tuple[str, int], Measured] = {}
     for load in await loads(site, serials):
         for clients in CLIENTS:
-            one = Measured(load, clients)
+            one = Measured(load.name, load.kind, load.shape, clients)
             found[one.key] = one
             for _ in range(effort.rounds):
-                await _round(site, one, effort)
+                await _round(site, load, one, effort)
             say(f"{site.rows:,} {load.name}, {clients}: {one.p50:.2f} ms")
     tail = await _tail(site, serials)
     cluster_of(site.home).psql(GIVE_BACK, database=DATABASE)
     return Size(site.rows, filled, found, tail)
 
 
-async def _round(site: Site, one: Measured, effort: Effort) -> None:
-    one.load.before()
+async def _round(site: Site, load: Load, one: Measured, effort: Effort) -> None:
+    load.before()
     ready = cycle([get("/health/ready", site.people.reviewer)])
     one.beside.append(await closed(site.port, ready, clients=one.clients, seconds=effort.beside))
     one.rounds.append(await closed(
-        site.port, one.load.requests(), clients=one.clients, seconds=effort.seconds,
-        expected=one.load.status,
+        site.port, load.requests(), clients=one.clients, seconds=effort.seconds,
+        expected=load.status,
     ))  # fmt: skip
     if errors := one.rounds[-1].errors:
-        raise BenchFailed(f"{one.load.name} at {site.rows:,}: {errors}")
+        raise BenchFailed(f"{load.name} at {site.rows:,}: {errors}")
 
 
 async def _tail(site: Site, serials: Iterator[int]) -> Tail:
@@ -159,9 +187,9 @@ def filled_home(rows: int, homes: Path | None) -> Iterator[tuple[Path, Filled | 
         yield home, filled
 
 
-def verdict(load: Load, ratio: float) -> str:
+def verdict(kind: str, ratio: float) -> str:
     """Tell how a ratio stands to the aim."""
-    if load.kind not in AIMED:
+    if kind not in AIMED:
         return ""
     return "aim met" if ratio <= AIM else "met" if ratio <= LEAST else "**MISSED**"
 
@@ -184,19 +212,15 @@ def page(sizes: list[Size], effort: Effort) -> str:
 
 
 def _line(one: Measured, more: list[Size]) -> list[str]:
-    cells = [one.load.name, str(one.clients), f"{one.p50:.2f}"]
+    cells = [one.name, str(one.clients), f"{one.p50:.2f}"]
     last = 1.0
     for size in more:
         other = size.measured[one.key]
         last = _ratio(other, one)
         rate = other.beside_reference("rate") / one.beside_reference("rate")
-        length = (
-            ""
-            if other.load.shape == one.load.shape
-            else f" ({one.load.shape} → {other.load.shape} items)"
-        )
+        length = "" if other.shape == one.shape else f" ({one.shape} → {other.shape} items)"
         cells += [f"{other.p50:.2f}", f"{last:.2f}{length}", f"{rate:.2f}"]
-    return [*cells, verdict(one.load, last)]
+    return [*cells, verdict(one.kind, last)]
 
 
 def _ratio(other: Measured, base: Measured) -> float:
@@ -207,8 +231,8 @@ def _summary(sizes: list[Size]) -> str:
     base, last = sizes[0], sizes[-1]
     kinds: dict[str, list[float]] = {}
     for key, one in base.measured.items():
-        if last.measured[key].load.shape == one.load.shape:
-            kinds.setdefault(one.load.kind, []).append(_ratio(last.measured[key], one))
+        if last.measured[key].shape == one.shape:
+            kinds.setdefault(one.kind, []).append(_ratio(last.measured[key], one))
     told = [
         f"- {kind}: median ratio {median(found):.2f}; {sum(r <= AIM for r in found)} of {len(found)} "
         f"within {AIM}, {sum(r <= LEAST for r in found)} within {LEAST}"
@@ -247,7 +271,9 @@ def main() -> int:
     """Fill, measure, print, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=list(SIZES), help="the sizes")
-    parser.add_argument("--homes", type=Path, help="folder in which filled homes are kept")
+    parser.add_argument(
+        "--homes", type=Path, help="folder that keeps filled homes, and what was measured"
+    )
     parser.add_argument("--rounds", type=int, default=Effort().rounds)
     parser.add_argument("--dry", action="store_true", help="print, and write no page")
     wanted = parser.parse_args()
@@ -256,7 +282,11 @@ def main() -> int:
     for rows in wanted.rows:
         with filled_home(rows, wanted.homes) as (home, filled):
             sizes.append(measure_size(home, rows, filled, effort))
-    result = page(sizes, effort)
+            if wanted.homes:
+                sizes[-1].write(home)
+    kept = wanted.homes.glob("*.json") if wanted.homes else ()
+    known = {size.rows: size for size in [*map(Size.read, kept), *sizes]}
+    result = page([known[rows] for rows in sorted(known)], effort)
     print(result)
     if not wanted.dry:
         marks.write("scale", result)

@@ -1,0 +1,117 @@
+"""Lists that are put together from several ranges of an index: whole, in order, and each application once."""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel import select
+
+from access import service as access
+from access.policy import Role
+from api.state import State as Held
+from applications.clocks import light
+from applications.models import Application
+from kit.clock import today
+from kit.db import transaction
+from schemas.applications import Light, State
+from tests.make import Make, Place, submit
+
+PLACES, EACH, SEED = 3, 8, 2026
+SCATTER = sa.text("""
+    UPDATE application
+    SET state = :state, yellow_on = :yellow, red_on = :red, due_on = :red, overdue_on = :overdue
+    WHERE number = :number
+""")
+
+
+@pytest.fixture
+async def places(make: Make) -> list[Place]:
+    return [await make.place() for _ in range(PLACES)]
+
+
+@pytest.fixture
+async def rows(
+    http: httpx.AsyncClient, make: Make, owner: AsyncEngine, places: list[Place]
+) -> Sequence[Application]:
+    """Applications of three outlets, in all states and lights."""
+    chance = random.Random(SEED)
+    for _ in range(EACH):
+        for place in places:
+            assert (await submit(http, make.teller(place))).status_code == 201
+    async with owner.begin() as connection:
+        numbers = (await connection.scalars(sa.text("SELECT number FROM application"))).all()
+        for number in numbers:
+            yellow = today() + timedelta(days=chance.randint(-6, 3))
+            red, overdue = yellow + timedelta(days=chance.randint(1, 3)), yellow + timedelta(days=5)
+            state = chance.choice(list(State))
+            values = {"state": state, "yellow": yellow, "red": red, "overdue": overdue}
+            await connection.execute(SCATTER, {"number": number, **values})
+    async with transaction(make.state.sessions) as session:
+        return (await session.exec(select(Application))).all()
+
+
+async def manager(state: Held, make: Make, places: list[Place]) -> dict[str, str]:
+    """One who manages several outlets."""
+    async with transaction(state.sessions) as session:
+        for place in places:
+            await access.ensure_grant(
+                session, "of-several", Role.OUTLET_MANAGER, place.outlet, by="person:test"
+            )
+    await make.settle()
+    return {"Authorization": f"Bearer {state.tokens.for_person('of-several', seconds=900)}"}
+
+
+async def read(http: httpx.AsyncClient, who: dict[str, str], query: str) -> list[str]:
+    """Read a list to its end, a few at a time."""
+    numbers: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        mark = f"&after={after}" if after else ""
+        answer = await http.get(f"/v1/applications?limit=3{query}{mark}", headers=who)
+        assert answer.status_code == 200, answer.text
+        numbers += [item["number"] for item in answer.json()["items"]]
+        after = answer.json()["next"]
+    return numbers
+
+
+@pytest.mark.parametrize("shade", [None, *Light])
+@pytest.mark.parametrize("held", [1, 2, PLACES])
+async def test_every_light_of_every_outlet_newest_first(
+    http: httpx.AsyncClient, state: Held, make: Make, places: list[Place],
+    rows: Sequence[Application], shade: Light | None, held: int,
+) -> None:  # fmt: skip
+    mine = {place.outlet for place in places[:held]}
+    who = await manager(state, make, places[:held])
+    expected = [
+        row.number
+        for row in sorted(rows, key=lambda r: (r.received_at, r.number), reverse=True)
+        if row.outlet in mine and shade in (None, light(row, today()))
+    ]
+    query = f"&light={shade}" if shade else ""
+    assert await read(http, who, query) == expected
+    assert await read(http, who, f"{query}&outlet={places[0].outlet}") == [
+        row.number
+        for row in sorted(rows, key=lambda r: (r.received_at, r.number), reverse=True)
+        if row.outlet == places[0].outlet and shade in (None, light(row, today()))
+    ]
+
+
+async def test_a_light_within_a_state_and_within_days(
+    http: httpx.AsyncClient, make: Make, places: list[Place], rows: Sequence[Application]
+) -> None:
+    who = make.teller(places[0])
+    for state in State:
+        for shade in Light:
+            expected = {
+                row.number
+                for row in rows
+                if (row.outlet, row.state, light(row, today())) == (places[0].outlet, state, shade)
+            }
+            found = await read(http, who, f"&state={state}&light={shade}&received_to={today()}")
+            assert set(found) == expected
+    past = today() - timedelta(days=1)
+    assert await read(http, who, f"&light=green&received_to={past}") == []
