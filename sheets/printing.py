@@ -88,9 +88,14 @@ def print_pdf(sheet: Sheet) -> bytes:
 
 
 def _print(words: dict[str, str], size: str) -> bytes:
-    made = _compiler().compile(
-        format="pdf", sys_inputs={**words, "size": size}, timestamp=0, pdf_standards=["ua-1"]
-    )
+    """Print by PDF/UA-1; without its promise where a character is in no font of ours and becomes a box."""
+    inputs = {**words, "size": size}
+    try:
+        made = _compiler().compile(
+            format="pdf", sys_inputs=inputs, timestamp=0, pdf_standards=["ua-1"]
+        )
+    except typst.TypstError:
+        made = _compiler().compile(format="pdf", sys_inputs=inputs, timestamp=0)
     if not isinstance(made, bytes):
         raise TypeError("a PDF is one file")
     return made
