@@ -15,7 +15,9 @@ from api.express import Express
 from api.routes import (
     agencies,
     applications,
+    catalogue,
     divisions,
+    drafting,
     events,
     files,
     matters,
@@ -29,23 +31,13 @@ from api.state import make_state, running
 from api.tracing import Traced
 from kit.settings import Settings
 from kit.telemetry import traces, wanted
-from schemas.problems import Problem
 
 ROUTERS = (
-    matters.router, applications.router, tasks.router, events.router, files.router, outlets.router,
+    matters.router, applications.router, drafting.router, catalogue.router, tasks.router, events.router, files.router, outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
-
-REFUSALS = {
-    code: {"model": Problem, "description": text}
-    for code, text in (
-        ("4XX", "The call was not right: what to do is at `type`."),
-        ("5XX", "The service can't answer now."),
-        (422, "Shape or content is wrong; `errors` names all of it."),
-    )
-}
 
 
 class Service(FastAPI):
@@ -78,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = Service(
         title="社银通", version="0.1.0", docs_url=None,
         redirect_slashes=False, redoc_url=None, lifespan=lifespan,
-        responses=REFUSALS, description="Bank outlets handle social-security matters.",
+        description="Bank outlets handle social-security matters.",
         telemetry={"metrics": False, "logs": False},
     )  # fmt: skip
     app.state.syt = make_state(settings, settings.database_url or "")

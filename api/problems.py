@@ -9,9 +9,11 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from api import openapi
 from kit.db import AWAY, BUSY, DatabaseAway
@@ -136,6 +138,16 @@ class Internal(DomainError):
     advice = Words("请把 X-Request-Id 告知运维。", "Tell the operator the X-Request-Id.")
 
 
+class Leaving(DomainError):
+    """The process has been told to stop."""
+
+    kind = Kind.UNAVAILABLE
+    code = "leaving"
+    title = Words("本进程即将退出", "This process is about to stop")
+    advice = Words("由其他进程处理，稍后重试。", "Another one answers; try again.")
+    retry_after = 1
+
+
 class PreconditionRequired(DomainError):
     """A change without `If-Match`."""
 
@@ -213,7 +225,18 @@ async def _http(request: Request, error: Exception) -> Response:
     found = {404: NoSuchPage, 405: NoSuchMethod}.get(error.status_code)
     answer = problem(request, found() if found else JsonMalformed())
     answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answer
+
+
+def _methods(request: Request) -> set[str]:
+    """Find the methods that any route takes at this path; the framework names those of the first."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path and compile_path(route.path)[0].match(request.url.path):
+            found |= route.methods or set()
+    return found
 
 
 async def _database(request: Request, error: Exception) -> Response:

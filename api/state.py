@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from obstore.store import ObjectStore
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from access.memory import KIND as GRANTS
@@ -23,7 +25,7 @@ from divisions.memory import KIND as DIVISIONS
 from divisions.memory import DivisionsMemory
 from files.service import make_store
 from kit.crypto import KeyRing, load_keys
-from kit.db import Sessions, make_engine, make_sessions
+from kit.db import AWAY, Sessions, make_engine, make_sessions
 from kit.generations import Follower, Memory
 from kit.settings import Settings
 from kit.workdays import KIND as CALENDAR
@@ -35,6 +37,10 @@ from outlets.memory import RegistryMemory
 
 RATE, BURST = 100, 500
 """Calls a second, and at once, of one terminal."""
+
+
+PATIENCE = 30.0
+"""Seconds for which a start waits for a database that is away: to end and begin again takes longer."""
 
 
 @dataclass
@@ -98,13 +104,29 @@ def _settle_memory() -> None:
     gc.enable()
 
 
+async def _once_there(work: Callable[[], Awaitable[object]]) -> None:
+    """Do what needs the database; one that is just being started again is waited for."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            await work()
+        except ProgrammingError:
+            raise  # It is there, and is another than ours.
+        except (DBAPIError, *AWAY):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
 @asynccontextmanager
 async def running(state: State) -> AsyncIterator[State]:
     """Fill the memories, follow their changes, and at the end let go of nothing unwritten."""
     gc.disable()  # What is loaded stays: to look through it while it grows takes longer than to load.
     try:
-        await state.follower.look()
-        await state.counter.serials.refill()
+        await _once_there(state.follower.look)
+        await _once_there(state.counter.serials.refill)
     finally:
         _settle_memory()
     engines = {"requests": state.engine, "submissions": state.writing}

@@ -217,6 +217,7 @@ class Intake:
         try:
             written = await _send(connection, [waiting.draft for waiting in batch])
         except AWAY as error:
+            connection.terminate()  # What it still thinks of itself is not to be trusted.
             for waiting in batch:
                 _fail(waiting.future, error)
         except Exception as error:

@@ -45,6 +45,7 @@ AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
     asyncpg.OperatorInterventionError, asyncpg.TooManyConnectionsError, PoolTimeout,
     ConnectionError, TimeoutError,
+    asyncpg.InternalClientError,  # A connection that failed a moment ago and is used again.
 )  # fmt: skip
 """Errors of a database that is not there: sending the same again at once is of no use."""
 

@@ -242,3 +242,8 @@ async def test_a_fault_inside_a_route_is_a_problem_too(
     listed = await http.get("/v1/applications", headers=who)
     assert (listed.status_code, listed.json()["code"]) == (500, "internal")
     assert "测试甲" not in listed.text
+
+
+async def test_a_wrong_method_is_told_all_that_are_right(http: httpx.AsyncClient) -> None:
+    answer = await http.delete("/v1/applications")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.conditional import json
 from api.deps import Held
 from api.openapi import refuses
-from api.problems import STATUS, NoSuchPage, language_of
+from api.problems import STATUS, Leaving, NoSuchPage, language_of
 from kit.db import DatabaseAway
 from kit.errors import REGISTRY as PROBLEMS
 from kit.metrics import registry
@@ -31,7 +31,7 @@ async def live() -> Response:
 async def ready(held: Held) -> Response:
     """Tell that the database answers, memory is fresh, and the process stays."""
     if held.leaving:
-        return json({"status": "leaving"}, 503)
+        raise Leaving()
     if not held.follower.fresh:
         raise DatabaseAway()
     async with held.engine.connect() as connection:
