@@ -69,7 +69,7 @@ class Pdf:
         return {int(g, 16): bytes.fromhex(t.decode()).decode("utf-16-be") for g, t in pairs}
 
     def _shown(self, page: bytes) -> Iterator[tuple[int, str]]:
-        fonts, current = self._fonts(page), {}
+        fonts, current = self._fonts(page), dict[int, str]()
         for font, raw in _words(self._stream(self._ref(b"/Contents", page))):
             current = fonts[font] if font else current
             for at in range(0, len(raw), 2):
