@@ -275,10 +275,12 @@ def main() -> int:
         "--homes", type=Path, help="folder that keeps filled homes, and what was measured"
     )
     parser.add_argument("--rounds", type=int, default=Effort().rounds)
+    parser.add_argument("--seconds", type=float, default=Effort().seconds, help="of a round")
     parser.add_argument("--dry", action="store_true", help="print, and write no page")
     wanted = parser.parse_args()
     os.environ.pop("SYT_HOME", None)
-    effort, sizes = Effort(rounds=wanted.rounds), []
+    effort = Effort(wanted.rounds, wanted.seconds, wanted.seconds / 2)
+    sizes: list[Size] = []
     for rows in wanted.rows:
         with filled_home(rows, wanted.homes) as (home, filled):
             sizes.append(measure_size(home, rows, filled, effort))
