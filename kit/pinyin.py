@@ -1,6 +1,7 @@
 """Pinyin keys for search, computed when a row is written: the library takes 54 MB."""
 
 import importlib
+from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
 
@@ -31,4 +32,9 @@ def syllables(name: str) -> list[str]:
 def keys(name: str) -> tuple[str, str]:
     """Give the full pinyin of `name`, with a blank between two syllables, and its initials."""
     found = syllables(name)
-    return " ".join(found), "".join(s if s.isdigit() else s[0] for s in found)
+    return " ".join(found), initials(found)
+
+
+def initials(found: Sequence[str]) -> str:
+    """Give the first letters of syllables; a number is whole."""
+    return "".join(s if s.isdigit() else s[0] for s in found)

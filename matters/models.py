@@ -54,6 +54,11 @@ class Matter(Stamped, Dated, table=True):
         sa_column=_codes("aliases", 40),
         description="What people call it.",
     )
+    alias_pinyin: list[str] = Field(
+        default_factory=list,
+        sa_column=_codes("alias_pinyin", 200),
+        description="How those are said, in the same order.",
+    )
     is_reconstruction: bool = Field(
         default=False,
         sa_column_kwargs={"server_default": sa.false()},

@@ -101,7 +101,8 @@ async def store(
 
 def _entry(entry: MatterRow) -> dict[str, Any]:
     pinyin, initials = keys(entry.name)
-    return {**entry.model_dump(), "pinyin": pinyin, "initials": initials}
+    said = [keys(alias)[0] for alias in entry.aliases]
+    return {**entry.model_dump(), "pinyin": pinyin, "initials": initials, "alias_pinyin": said}
 
 
 async def citations(session: AsyncSession) -> Citations:

@@ -28,7 +28,8 @@ def in_order(form: dict[str, Any]) -> dict[str, Any]:
     wanted = form.get(ORDER)
     named = [n for n in wanted if n in fields] if isinstance(wanted, list) else []
     names = [*dict.fromkeys(named), *(name for name in fields if name not in named)]
-    return _schema({**form, ORDER: names}, names)
+    ordered: dict[str, Any] = _schema({**form, ORDER: names}, names)
+    return ordered
 
 
 def _schema(schema: Any, names: Names) -> Any:

@@ -50,12 +50,3 @@ class OutletView(Response):
     parent: str | None
     is_sample: bool
     version: int
-
-
-class MatterFilter(Listing):
-    """How matters are narrowed."""
-
-    q: Query | None = Field(None, description="Name, code, pinyin or initials, or a part of them.")
-    category: Annotated[str, StringConstraints(max_length=40)] | None = None
-    division: DivisionCode | None = None
-    outlet: OutletNumber | None = Field(None, description="Only what this outlet may hand in.")

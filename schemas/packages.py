@@ -22,7 +22,8 @@ class Part(NamedTuple):
     @property
     def form(self) -> dict[str, Any]:
         """Give its form in the package's names."""
-        return _renamed(self.guide.form_schema, self.names)
+        form: dict[str, Any] = _renamed(self.guide.form_schema, self.names)
+        return form
 
     def filled(self, form: Mapping[str, Any]) -> dict[str, Any]:
         """Take what its own form asks for from the package's."""

@@ -14,47 +14,64 @@ from api.openapi import TAGGED, refuses
 from api.paging import Pager
 from api.state import State
 from kit.clock import today
+from matters import search
 from matters.compiled import CompiledGuide
-from matters.models import Matter
+from matters.search import Found
 from schemas.base import Day, Page
 from schemas.codes import DivisionCode
-from schemas.guides import GuideView, MatterDetail, MatterView
-from schemas.outlets import MatterFilter
+from schemas.guides import GuideView, MatterDetail
+from schemas.matters import MatterEntry, MatterFilter
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.MATTER_READ, even_when_stale=True)]
 MatterCode = Annotated[str, Path(max_length=40, description="Base code, 12 digits.")]
 
 
-@router.get("", response_model=Page[MatterView], responses=TAGGED | refuses(404))
+@router.get("", response_model=Page[MatterEntry], responses=TAGGED | refuses(404))
 async def list_matters(
     request: Request, narrow: Annotated[MatterFilter, Query()], caller: Reader, held: Held
 ) -> Response:
-    """List the matters with a guide in force; with `q` the best match first."""
-    outlet = held.desk.registry.outlet(narrow.outlet) if narrow.outlet else None
+    """List matters: those with a guide in force first; with `q` the best match first."""
+    catalogue, day = held.desk.catalogue, today()
+    if narrow.division is not None:
+        held.desk.divisions.get(narrow.division, day)
+    guides = {guide.matter: guide for guide in catalogue.in_force(day)}
+    found = search.find(catalogue.matters, guides, narrow)
+    if narrow.outlet is not None:
+        outlet = held.desk.registry.outlet(narrow.outlet)
+        found = [
+            f for f in found if f.guide and not held.desk.permission(f.guide, outlet, day).reasons
+        ]
     pager = Pager(held, "matters", caller, narrow)
     start = tuple(pager.position or ())
-    ranked = sorted(
-        (rank, guide.matter, guide)
-        for guide in held.desk.catalogue.in_force(today())
-        if (rank := _rank(held.desk.catalogue.matters[guide.matter], narrow.q)) is not None
-        and narrow.category in (None, guide.guide.category)
-        and (outlet is None or not held.desk.permission(guide, outlet, today()).reasons)
-    )
-    rows = (row for row in ranked if row[:2] > start)
-    page = pager.page(rows, narrow.limit, lambda r: [r[0], r[1]], lambda r: _view(r[2]))
+    rows = (row for row in found if row[:2] > start)
+    page = pager.page(rows, narrow.limit, lambda r: [r.rank, r.code], _entry)
     return tagged(request, dumps(page))
 
 
-def _rank(matter: Matter, q: str | None) -> int | None:
-    """Rank a match: whole before beginning before part; names before codes before pinyin."""
-    if q is None:
-        return 0
-    wanted = q.strip().lower()
-    for rank, text in enumerate((matter.name, matter.base_code, matter.initials, matter.pinyin)):
-        if wanted in text:
-            return rank * 3 + (0 if text == wanted else 1 if text.startswith(wanted) else 2)
-    return None
+def _entry(found: Found) -> dict[str, Any]:
+    matter, guide = found.matter, found.guide.guide if found.guide else None
+    return {
+        "matter": found.code,
+        "name": matter.name,
+        "short_name": guide.short_name if guide else matter.name,
+        "number": matter.number,
+        "group": matter.group_name,
+        "category": search.category_of(matter, found.guide),
+        "service_objects": search.objects_of(matter, found.guide),
+        "insurance_kinds": search.kinds_of(matter, found.guide),
+        "items": matter.items,
+        "fit": matter.fit or None,
+        "covered_by": matter.covered_by or None,
+        "national_code": matter.national_code or None,
+        "has_guide": guide is not None,
+        "guide_version": found.guide.version if found.guide else None,
+        "case_kind": guide.case_kind if guide else None,
+        "outlet_delegation": guide.outlet.delegation if guide else None,
+        "outlet_classes": guide.outlet.classes if guide else [],
+        "is_sample": guide.is_sample if guide else search.is_sample(matter),
+        "is_reconstruction": matter.is_reconstruction,
+    }
 
 
 def _view(compiled: CompiledGuide) -> dict[str, Any]:
@@ -76,12 +93,15 @@ def _view(compiled: CompiledGuide) -> dict[str, Any]:
 
 @router.get("/{matter}", response_model=MatterDetail, responses=TAGGED)
 async def get_matter(request: Request, matter: MatterCode, caller: Reader, held: Held) -> Response:
-    """Show a matter and its published versions."""
+    """Show a matter and its versions, those that are to come and those that were too."""
     catalogue = held.desk.catalogue
     versions = [
-        {"version": v.version, "effective_from": v.effective_from, "effective_to": v.effective_to}
+        {
+            "version": v.version, "state": v.state, "effective_from": v.effective_from,
+            "effective_to": v.effective_to,
+        }
         for v in catalogue.versions(matter)
-    ]
+    ]  # fmt: skip
     body = {**_view(catalogue.resolve(matter, None, today())), "versions": versions}
     return tagged(request, dumps(body))
 
@@ -96,5 +116,5 @@ async def get_guide(
 ) -> Response:
     """Show the guide of a matter for a place on a day: ready bytes, and no database."""
     state: State = request.app.state.syt
-    guide = state.desk.catalogue.resolve(matter, division, on or today())
+    guide = state.desk.catalogue.look_up(matter, division, on or today())
     return tagged(request, guide.body, guide.etag)
