@@ -33,9 +33,9 @@ from kit.settings import Settings
 from kit.telemetry import traces, wanted
 
 ROUTERS = (
-    matters.router, applications.router, drafting.router, catalogue.router, tasks.router, events.router, files.router, outlets.router,
+    matters.router, applications.router, tasks.router, events.router, files.router, outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
-    sheets.router,
+    sheets.router, drafting.router, catalogue.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

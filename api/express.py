@@ -46,7 +46,7 @@ async def plain_guide(request: ContractRequest) -> Response | None:
         caller = await identify_always(request)
         matter = request.scope["path_params"]["matter"]
         division = query["division"].decode() if query["division"] else None
-        guide = request.app.state.syt.desk.catalogue.resolve(matter, division, today())
+        guide = request.app.state.syt.desk.catalogue.look_up(matter, division, today())
     except DomainError:
         return None
     return tagged(request, guide.body, guide.etag) if caller.may(May.MATTER_READ) else None

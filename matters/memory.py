@@ -244,6 +244,10 @@ class Catalogue:
                 if found is not None and master is not None:
                     yield master, found
 
+    def has_layer(self, matter: str, division: str, day: date) -> bool:
+        """Tell whether a place itself has a layer of a matter on a day."""
+        return any(one.on(day) for one in self._layers.get(matter, {}).get(division, ()))
+
     def changed_since(self, matter: str, division: str, generation: int) -> bool:
         """Tell whether anything of a matter that concerns a place was published or withdrawn since."""
         stamps = self._stamps.get(matter, {})

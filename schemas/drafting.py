@@ -144,12 +144,20 @@ class ChangesAsked(Listing):
     )
 
 
+class GuideFrom(Response):
+    """What holds from a day on, until the day of the next one in the list."""
+
+    applies_from: date
+    etag: str | None
+    guide: GuideView | None = Field(description="Null: from then on there is none.")
+
+
 class MatterChange(Response):
-    """All guides of a matter that a copy is to hold now, in place of those that it held."""
+    """All that a copy is to hold of a matter now, in place of what it held."""
 
     matter: BaseCode
-    guides: list[GuideView] = Field(
-        description="In force today, then what is published to follow. Empty: drop the matter."
+    guides: list[GuideFrom] = Field(
+        description="Today's, then what is published to follow. Empty: drop the matter."
     )
 
 
@@ -157,6 +165,7 @@ class ChangesView(Response):
     """What a copy has to take over."""
 
     division: DivisionCode
+    whole: bool = Field(description="These pages name all there is: drop what they do not name.")
     items: list[MatterChange]
     next: str = Field(description="Never null: keep it, and send it as `after` the next time.")
     more: bool = Field(description="Ask again at once.")

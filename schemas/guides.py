@@ -367,9 +367,10 @@ class GuideFile(Request):
 
 
 class GuideVersionView(Response):
-    """A published version of a matter's guide."""
+    """A version of a matter's guide that is or was published."""
 
     version: int
+    state: Literal["published", "withdrawn"]
     effective_from: date
     effective_to: date | None
 
