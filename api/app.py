@@ -24,6 +24,7 @@ from api.routes import (
     oauth,
     outlets,
     pages,
+    register,
     sheets,
     tasks,
 )
@@ -35,7 +36,7 @@ from kit.telemetry import traces, wanted
 ROUTERS = (
     matters.router, applications.router, tasks.router, events.router, files.router, outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
-    sheets.router, drafting.router, catalogue.router,
+    sheets.router, drafting.router, catalogue.router, register.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

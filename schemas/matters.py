@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from schemas.base import FILLED, Listing, LongText, Request, Response, Text
+from schemas.base import Day as AskedDay
 from schemas.codes import BaseCode, DivisionCode, base_code_fault
 from schemas.guides import Code, Delegation, Exemption, Necessity, ServiceClass
 
 ServiceObject = Literal["1", "2", "3", "4", "5", "6"]
 InsuranceKind = Literal["110", "120", "170", "210", "410"]
 Fit = Literal["basic", "premium", "forward", "none"]
+DocumentKind = Literal["law", "regulation", "local_regulation", "rule", "notice", "standard"]
 DocumentState = Literal["in_force", "replaced", "abolished"]
 OutletNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 Query = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=FILLED)]
@@ -71,7 +73,7 @@ class DocumentRow(Request):
     document: Code
     number: str = Field(max_length=100)
     title: Text
-    kind: Literal["law", "regulation", "local_regulation", "rule", "notice", "standard"]
+    kind: DocumentKind
     state: DocumentState
     in_force_from: Day
     ended_on: Day
@@ -171,11 +173,11 @@ class ItemView(Response):
     matters: list[str]
 
 
-class DocumentFilter(Request):
+class DocumentFilter(Listing):
     """How documents are narrowed."""
 
-    state: DocumentState | None = None
-    kind: str | None = Field(None, max_length=20)
+    state: DocumentState | None = Field(None, description="Today.")
+    kind: DocumentKind | None = None
 
 
 class DocumentView(Response):
@@ -185,9 +187,7 @@ class DocumentView(Response):
     number: str
     title: str
     kind: str
-    state: DocumentState = Field(
-        description="Today: what is to be replaced is in force until then."
-    )
+    state: DocumentState = Field(description="Today: what is to end is in force until then.")
     in_force_from: date | None
     ended_on: date | None
     replaces: str | None
@@ -268,5 +268,5 @@ class AnswersFilter(Request):
     """Answers to the questions of a guide."""
 
     answer: list[Code] = Field(default_factory=list, max_length=20, description="Codes of options.")
-    division: DivisionCode | None = None
-    on: Annotated[date | None, Field(description="For which day; today.")] = None
+    division: DivisionCode | None = Field(None, description="For which place.")
+    on: AskedDay | None = Field(None, description="For which day; today.")

@@ -41,6 +41,7 @@ def shared_form(title: str, parts: Sequence[Part]) -> dict[str, Any]:
         properties = {**properties, **form.get("properties", {})}
         example |= form["examples"][0]
     names = dict.fromkeys(name for form in forms for name in form.get("properties", {}))
+    rules = [rule for form in forms for rule in form.get("allOf", ())]
     return in_order(
         {
             "$schema": SCHEMA,
@@ -49,8 +50,8 @@ def shared_form(title: str, parts: Sequence[Part]) -> dict[str, Any]:
             "additionalProperties": False,
             "required": list(dict.fromkeys(n for form in forms for n in form.get("required", ()))),
             "properties": {name: properties[name] for name in names},
-            "allOf": [rule for form in forms for rule in form.get("allOf", ())],
             "examples": [example],
+            **({"allOf": rules} if rules else {}),
         }
     )
 
