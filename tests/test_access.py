@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, OctKey
 from access.policy import GRANTS, SCOPES, May, Role, Scope
 from access.tokens import Tokens
 from api.state import State
+from cli.load import shipped_guide
 from outlets.models import Outlet, Teller, Terminal
 from tests import make as m
 from tests.make import Make, Place
@@ -279,16 +280,27 @@ class TestEveryOperation:
             assert (await http.get(url, headers=auditor)).json()["actions"] == []
 
 
+DRAFT = {"effective_from": "2027-01-01", "effective_to": "2026-01-01"}
+"""Of the right shape, and refused: nothing is to stay behind."""
+
+GUIDE = shipped_guide(m.RECORD).guide.model_dump(mode="json")
+
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/applications"): {"json": m.body(), "headers": {"Idempotency-Key": "k" * 8}},
     ("POST", "/v1/tasks/claim"): {"json": {"limit": 1}},
+    ("POST", "/v1/matters/{matter}/versions"): {"json": DRAFT | {"guide": GUIDE}},
+    ("PUT", "/v1/matters/{matter}/versions/{version}"): {"json": DRAFT | {"guide": GUIDE}},
+    ("POST", "/v1/matters/{matter}/versions/{version}/actions"): {"json": {"action": "submit"}},
+    ("PUT", "/v1/matters/{matter}/layers/{division}"): {"json": DRAFT},
+    ("POST", "/v1/matters/{matter}/layers/{division}/actions"): {"json": {"action": "submit"}},
 }
 
 
 def fill(path: str) -> str:
     return (
         path.replace("{matter}", m.RECORD).replace("{outlet}", "0" * 12).replace("{file}", "x")
-        .replace("{number}", "SYT" + "0" * 27)
+        .replace("{number}", "SYT" + "0" * 27).replace("{version}", "1").replace("{other}", "1")
+        .replace("{division}", "330106")
     )  # fmt: skip
 
 
