@@ -38,7 +38,7 @@ LARGE = f"{LARGE_AGENCY}000001"
 SMALL_TABLE = 5000
 """A table of fewer rows may be read from end to end."""
 
-READ = 0.1
+READ = 0.08
 """Share of all applications that a page may read at most: a filter of two fields may find little."""
 
 FILTERS: dict[str, tuple[Any, ...]] = {
