@@ -37,7 +37,7 @@ TAKEN = re.compile("y|n|yes|no|on|off|true|false|null|inf|nan", re.IGNORECASE)
 
 SAFE = re.compile(
     r"[A-Za-z_$\u3001-\u303f\u3400-\u9fff\uff08\u201c\U00020000-\U0003ffff]"
-    r"([^\s:#,\[\]{}\"'\\&*!|>%@`\x00-\x1f\x7f-\xa0\ufeff\ud800-\udfff]| (?=[^\s#]))*"
+    r"([^\s:#,?\[\]{}\"'\\&*!|>%@`\x00-\x1f\x7f-\xa0\ufeff\ud800-\udfff]| (?=[^\s#]))*"
 )
 """Texts that need no quotes, also within brackets."""
 

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar, get_args
 
+import jsonschema_rs
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -54,6 +55,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 """What codes mean (GB/T 39046 annex A, AAE140), written beside them."""
 
+META = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
 EMPTY_REGISTER = "; it is empty: load the catalogue first"
 
 
@@ -79,7 +81,7 @@ def read_guide(data: bytes, citations: Citations) -> GuideFile:
         FileUnreadable: with every fault and its line.
     """
     value, places = _read(data)
-    faults = list(_cite(value, places, citations))
+    faults = [*_cite(value, places, citations), *_check_form(value, places)]
     try:
         wanted = _validated(GuideFile, value, places)
     except FileUnreadable as error:
@@ -136,7 +138,7 @@ def _line(at: Path, places: Places) -> int:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean `{found[0]}`?" if found else ""
 
 
@@ -178,6 +180,18 @@ def _bases(value: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
     for number, basis in enumerate(bases if isinstance(bases, list) else ()):
         if isinstance(basis, dict):
             yield ("guide", "legal_bases", number), basis
+
+
+def _check_form(value: Any, places: Places) -> Iterator[Broken]:
+    """Find what in the form is no JSON Schema."""
+    guide = value.get("guide") if isinstance(value, dict) else None
+    form = guide.get("form_schema") if isinstance(guide, dict) else None
+    if not isinstance(form, dict):
+        return
+    for error in jsonschema_rs.Draft202012Validator(META).iter_errors(form):
+        at = ("guide", "form_schema", *error.instance_path)
+        words = f"{'/'.join(map(str, at))}: this is no JSON Schema ({error.kind.name})"
+        yield Broken(_line(at, places), words)
 
 
 def write_guide(wanted: GuideFile) -> str:

@@ -26,7 +26,11 @@ def in_order(form: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(fields, dict):
         return form
     wanted = form.get(ORDER)
-    named = [n for n in wanted if n in fields] if isinstance(wanted, list) else []
+    named = (
+        [n for n in wanted if isinstance(n, str) and n in fields]
+        if isinstance(wanted, list)
+        else []
+    )
     names = [*dict.fromkeys(named), *(name for name in fields if name not in named)]
     ordered: dict[str, Any] = _schema({**form, ORDER: names}, names)
     return ordered

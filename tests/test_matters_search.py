@@ -194,7 +194,7 @@ class TestList:
         seen: list[str] = []
         after = None
         while True:
-            params = {"q": "sq", "limit": 7} | ({"after": after} if after else {})
+            params = {"q": "sq", "limit": "7"} | ({"after": after} if after else {})
             page = (await http.get("/v1/matters", params=params, headers=reader)).json()
             seen += [item["matter"] for item in page["items"]]
             if (after := page["next"]) is None:
