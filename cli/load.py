@@ -132,9 +132,11 @@ def _guide_files(path: Path) -> list[Path]:
 
 
 async def load_matters(sessions: Sessions, path: Path, *, by: str = "person:syt-load") -> int:
-    """Publish the guides of a file, or of all files in a folder: all of them, or none."""
-    async with transaction(sessions) as session:
-        citations = await register.citations(session)
+    """Publish the guides of a file, or of all files in a folder: all of them, or none.
+
+    Guides name documents of the register; an empty one is filled with what ships.
+    """
+    citations = await _citations(sessions)
     wanted = {file: read_guide_file(file, citations) for file in _guide_files(path)}
     pinyin.keys("")  # Loads the library: a transaction is not to wait for it.
     changed = 0
@@ -145,6 +147,15 @@ async def load_matters(sessions: Sessions, path: Path, *, by: str = "person:syt-
             except DomainError as error:
                 raise LoadFailed(f"{file}: {error.title.zh} {error.title.en}") from None
     return changed
+
+
+async def _citations(sessions: Sessions) -> Citations:
+    async with transaction(sessions) as session:
+        if known := await register.citations(session):
+            return known
+    await load_catalogue(sessions, DATA / "catalogue")
+    async with transaction(sessions) as session:
+        return await register.citations(session)
 
 
 def _by_version(named: tuple[Path, GuideFile]) -> tuple[str, int]:

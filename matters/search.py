@@ -153,8 +153,9 @@ def find(
 
 def _place(matter: Matter, guide: CompiledGuide | None, q: str | None) -> int | None:
     """Give the place in the order; of two that match alike the one with a guide is first."""
-    known = keys_of(matter, guide.guide.short_name if guide else "")
-    matched = Rank.EXACT if q is None else rank(known, q)
+    matched: Rank | None = Rank.EXACT
+    if q is not None:
+        matched = rank(keys_of(matter, guide.guide.short_name if guide else ""), q)
     return None if matched is None else 2 * matched + (guide is None)
 
 

@@ -36,6 +36,7 @@ FILES = {
     "calendar": DATA / "calendar" / "cn_day_exceptions.csv",
     "agencies": DATA / "agencies.csv",
     "matters": DATA / "matters",
+    "catalogue": DATA / "catalogue",
 }
 
 
@@ -50,7 +51,7 @@ def empty() -> Iterator[Service]:
 def test_loading_twice_changes_nothing(empty: Service, what: str) -> None:
     first, second = (syt_here(empty.home, "load", what, str(FILES[what])) for _ in range(2))
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
-    assert first.stderr != f"{what}: 0 changed\n"
+    assert (first.stderr == f"{what}: 0 changed\n") == (what == "catalogue")  # Guides need it.
     assert second.stderr == f"{what}: 0 changed\n"
     assert empty.is_ready()
 
