@@ -115,7 +115,7 @@ def compile_guide(row: Version) -> CompiledGuide:
     guide = Guide.model_validate(row.content)
     properties: dict[str, Any] = guide.form_schema.get("properties", {})
     answer = _answer(row, guide)
-    body = orjson.dumps(answer)
+    body = _written(answer)
     return CompiledGuide(
         matter=row.base_code,
         version=row.version,
@@ -130,7 +130,7 @@ def compile_guide(row: Version) -> CompiledGuide:
         routing={s["x-routing"]: n for n, s in properties.items() if "x-routing" in s},
         **_asked_for(guide),
         provenance=answer["provenance"],
-        fragments={name: orjson.Fragment(orjson.dumps(value)) for name, value in answer.items()},
+        fragments={name: orjson.Fragment(_written(value)) for name, value in answer.items()},
     )
 
 
@@ -139,6 +139,11 @@ def _asked_for(guide: Guide) -> dict[str, Any]:
         "materials": {material.code: material for material in guide.materials},
         "required": tuple(m.code for m in guide.materials if m.necessity is not Necessity.OPTIONAL),
     }
+
+
+def _written(value: Any) -> bytes:
+    """Write JSON to be kept: the library's own bytes hold on to a buffer of kilobytes."""
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 def _tag(body: bytes) -> str:
@@ -159,7 +164,7 @@ def lay_over(
     if not changed:
         return master
     shown = guide.model_dump(mode="json", include=changed)
-    body = orjson.dumps({**master.fragments, **shown, "provenance": provenance})
+    body = _written({**master.fragments, **shown, "provenance": provenance})
     laid = replace(master, guide=guide, body=body, etag=_tag(body), provenance=provenance)
     return replace(laid, **_asked_for(guide)) if "materials" in changed else laid
 

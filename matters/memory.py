@@ -1,7 +1,7 @@
 """The catalogue that a process holds: versions compiled, layers beside them, results shared.
 
 A place without a layer has the master's own bytes. Where layers lie over it, the result is made when it
-is first asked for and kept among the last few thousand, one for all places that share the same layers:
+is first asked for and kept among the last some hundred, one for all places that share the same layers:
 200 matters in 1,467 places are as many results as there are different ones, and no more than the limit.
 """
 
@@ -20,12 +20,12 @@ from kit.clock import today
 from matters import queries
 from matters.compiled import MASTER, CompiledGuide, compile_guide, lay_over
 from matters.errors import GuideNotFound, MatterNotFound
-from matters.models import GuideVersion, Matter
+from matters.models import Matter
 
 KIND = "matters"
 V = TypeVar("V")
 
-LAID, PAST = 2_000, 200
+LAID, PAST = 800, 100
 """How many results of layers, and of versions that are no longer in force, are kept ready."""
 
 
@@ -113,9 +113,12 @@ class Catalogue:
         for matter in await queries.matters_since(session, since):
             self.matters[matter.base_code] = matter
             self.generation = max(self.generation, matter.generation)
-        for row in await queries.versions_since(session, since):
-            self._take_version(row)
-            await asyncio.sleep(0)  # To compile takes a millisecond or two: calls go between.
+        after = ("", 0)
+        while rows := await queries.versions_since(session, since, after):
+            for row in rows:
+                self._take_version(row)
+                await asyncio.sleep(0)  # To compile takes a millisecond or two: calls go between.
+            after = (rows[-1].base_code, rows[-1].version)
         self._take_layers(await queries.layers_since(session, since))
 
     def _stamp(self, matter: str, division: str, generation: int) -> None:
@@ -123,14 +126,12 @@ class Catalogue:
         stamps[division] = max(stamps.get(division, 0), generation)
         self.generation = max(self.generation, generation)
 
-    def _take_version(self, row: GuideVersion) -> None:
+    def _take_version(self, row: queries.VersionRow) -> None:
         key = (row.base_code, row.version)
-        held = HeldVersion(
-            *key, row.effective_from, row.effective_to, row.state,
-            zlib.compress(orjson.dumps(row.content)),
-        )  # fmt: skip
+        packed = zlib.compress(row.content.encode(), 1)
+        held = HeldVersion(*key, row.effective_from, row.effective_to, row.state, packed)
         if held.effective_to is None or held.effective_to > today():
-            self._ready[key] = compile_guide(row)
+            self._ready[key] = compile_guide(held)
         else:
             self._ready.pop(key, None)
         others = [v for v in self._versions.get(row.base_code, ()) if v.version != row.version]

@@ -26,17 +26,54 @@ class LayerRow(NamedTuple):
     generation: int
 
 
+class VersionRow(NamedTuple):
+    """A version as it is read."""
+
+    base_code: str
+    version: int
+    effective_from: date
+    effective_to: date | None
+    state: str
+    content: str
+    generation: int
+
+
+VERSIONS = 50
+"""How many are read at once."""
+
+
 async def matters_since(session: AsyncSession, since: int) -> Sequence[Matter]:
     """Load the matters that changed after a generation."""
     return (await session.exec(select(Matter).where(col(Matter.generation) > since))).all()
 
 
-async def versions_since(session: AsyncSession, since: int) -> Sequence[GuideVersion]:
-    """Load the published or withdrawn versions that changed after a generation."""
-    statement = select(GuideVersion).where(
-        col(GuideVersion.generation) > since, col(GuideVersion.published_by).is_not(None)
+async def versions_since(
+    session: AsyncSession, since: int, after: tuple[str, int]
+) -> list[VersionRow]:
+    """Load some published or withdrawn versions that changed after a generation, in their order.
+
+    Not all at once: guides are large, and what a process once took for reading them it keeps.
+    """
+    table = GuideVersion.__table__.c  # type: ignore[attr-defined]
+    statement = (
+        sa.select(*_columns(table, VersionRow))
+        .where(
+            table.generation > since,
+            table.published_by.is_not(None),
+            sa.tuple_(table.base_code, table.version) > after,
+        )
+        .order_by(table.base_code, table.version)
+        .limit(VERSIONS)
     )
-    return (await session.exec(statement)).all()
+    return [VersionRow(*row) for row in (await session.exec(statement)).all()]  # type: ignore[call-overload]
+
+
+def _columns(table: Any, row: type[LayerRow | VersionRow]) -> list[Any]:
+    """Name the columns of a row; the content as it is written."""
+    return [
+        sa.cast(table.content, sa.Text) if name == "content" else table[name]
+        for name in row._fields
+    ]
 
 
 async def layers_since(session: AsyncSession, since: int) -> list[LayerRow]:
