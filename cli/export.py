@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from kit.db import Sessions, transaction
-from matters import queries
+from matters import register
 from matters.files import write_guide
 from matters.models import GuideVersion
 from schemas.guides import Guide, GuideFile
@@ -27,8 +27,8 @@ async def export_matters(sessions: Sessions, to: Path) -> int:
         ExportFailed: a stored version is no guide any more.
     """
     async with transaction(sessions) as session:
-        rows = [r for r in await queries.versions_since(session, 0) if r.state == "published"]
-    newest = {row.base_code: row.version for row in sorted(rows, key=lambda row: row.version)}
+        rows = await register.published(session)
+    newest = {row.base_code: row.version for row in rows}
     return _write_all(
         to,
         {

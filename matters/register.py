@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kit.clock import now
@@ -14,7 +14,7 @@ from kit.pinyin import keys
 from matters.compiled import CompiledGuide
 from matters.files import Citations
 from matters.memory import KIND
-from matters.models import Item, LegalDocument, Matter, Package
+from matters.models import GuideVersion, Item, LegalDocument, Matter, Package
 from schemas.matters import DocumentRow, ItemRow, MatterRow, PackageFile
 
 
@@ -113,9 +113,19 @@ async def citations(session: AsyncSession) -> Citations:
     return {document: (title, number) for document, title, number in found.all()}
 
 
+async def published(session: AsyncSession) -> Sequence[GuideVersion]:
+    """List the versions of guides that are published, by matter and version."""
+    statement = (
+        select(GuideVersion)
+        .where(GuideVersion.state == "published")
+        .order_by(col(GuideVersion.base_code), col(GuideVersion.version))
+    )
+    return (await session.exec(statement)).all()
+
+
 async def items(session: AsyncSession) -> Sequence[Item]:
     """List the items, by their numbers."""
-    return (await session.exec(select(Item).order_by(Item.item))).all()  # type: ignore[arg-type]
+    return (await session.exec(select(Item).order_by(col(Item.item)))).all()
 
 
 async def packages(session: AsyncSession) -> Sequence[PackageFile]:
