@@ -56,6 +56,14 @@ def test_loading_twice_changes_nothing(empty: Service, what: str) -> None:
     assert empty.is_ready()
 
 
+def test_what_was_loaded_is_exported_byte_for_byte(empty: Service, tmp_path: Path) -> None:
+    assert syt_here(empty.home, "load", "matters", str(FILES["matters"])).returncode == 0
+    done = syt_here(empty.home, "export", "matters", "--to", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    written = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    assert written == {file.name: file.read_bytes() for file in FILES["matters"].iterdir()}
+
+
 def test_a_command_of_its_own_stops_what_it_started(home: Path) -> None:
     done = syt(home, "load", "agencies", str(FILES["agencies"]))
     assert done.returncode == 0, done.stderr
