@@ -176,7 +176,8 @@ def _nothing(case: Case) -> None:
 
 def _accept(case: Case) -> None:
     row, desk = case.row, case.desk
-    guide = desk.catalogue.version(row.matter, row.guide_version)
+    place, day = desk.registry.outlet(row.outlet).division, day_of(row.received_at)
+    guide = desk.catalogue.version(row.matter, row.guide_version, place, day)
     if guide is None:
         raise LookupError(f"no guide {row.matter} {row.guide_version}")
     row.accepted_at, row.accepted_by = case.now, case.caller.id

@@ -95,7 +95,7 @@ async def _prepare(counter: Counter, filing: Filing) -> Draft:
     """Check everything, and make the row; no statement but the one in a thousand for numbers."""
     desk, wanted, day = counter.desk, filing.wanted, day_of(filing.at)
     outlet = desk.registry.outlet(filing.caller.outlet or "")
-    guide = _guide(desk, wanted, outlet.county, filing.at)
+    guide = _guide(desk, wanted, outlet.division, filing.at)
     held = may_hand_in(desk, filing.caller, guide, filing.at)
     if wanted.guide_version not in (None, guide.version):
         raise GuideSuperseded(guide_version=guide.version)
@@ -115,9 +115,9 @@ async def _prepare(counter: Counter, filing: Filing) -> Draft:
     return draft.make(filing, guide, desk, agency=routed.agency.code, accept=accept, serial=serial)
 
 
-def _guide(desk: Desk, wanted: ApplicationSubmit, county: str, at: datetime) -> CompiledGuide:
+def _guide(desk: Desk, wanted: ApplicationSubmit, place: str, at: datetime) -> CompiledGuide:
     try:
-        return desk.catalogue.resolve(wanted.matter, county, day_of(at))
+        return desk.catalogue.resolve(wanted.matter, place, day_of(at))
     except (MatterNotFound, GuideNotFound) as error:
         raise ContentInvalid(faults=[Fault("/matter", error.code, error.title)]) from error
 

@@ -83,6 +83,11 @@ class HeldLayer(NamedTuple):
         """Tell whether it is in force on `day`."""
         return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
 
+    def was_on(self, day: date) -> bool:
+        """Tell whether it was in force at some time of `day`, also if it was withdrawn on it."""
+        is_its_last = self.state == "withdrawn" and day == self.effective_to
+        return self.on(day) or (is_its_last and self.effective_from <= day)
+
 
 Layers = Mapping[str, Sequence[HeldLayer]]
 """By division, the newest first."""
@@ -202,10 +207,16 @@ class Catalogue:
         ready = self._ready.get(key)
         return ready or self._past.get((*key, held.effective_to), lambda: compile_guide(held))
 
-    def _in_line(self, layers: Layers, division: str, day: date) -> list[HeldLayer]:
+    def _in_line(
+        self,
+        layers: Layers,
+        division: str,
+        day: date,
+        is_on: Callable[[HeldLayer, date], bool] = HeldLayer.on,
+    ) -> list[HeldLayer]:
         """Find the layers in force over a place, from the province down."""
         line = self._divisions.line(division, day)
-        found = (next((one for one in layers.get(d, ()) if one.on(day)), None) for d in line)
+        found = (next((one for one in layers.get(d, ()) if is_on(one, day)), None) for d in line)
         return [one for one in found if one is not None]
 
     def _over(self, master: CompiledGuide, layers: list[HeldLayer]) -> CompiledGuide:
@@ -221,7 +232,8 @@ class Catalogue:
     ) -> CompiledGuide | None:
         """Give a published version, in force or not: applications keep theirs for ever.
 
-        With a place and a day it has the layers that lay over it there and then.
+        With a place and a day it has the layers that lay over it there and then: who was promised less
+        in the morning keeps it, though it was withdrawn at noon.
         """
         held = next((v for v in self._versions.get(matter, ()) if v.version == number), None)
         if held is None:
@@ -229,7 +241,8 @@ class Catalogue:
         layers = self._layers.get(matter)
         if layers is None or division is None or day is None:
             return self._compiled(held)
-        return self._over(self._compiled(held), self._in_line(layers, division, day))
+        over = self._in_line(layers, division, day, HeldLayer.was_on)
+        return self._over(self._compiled(held), over)
 
     def in_force(self, day: date) -> list[CompiledGuide]:
         """List the guides in force on a day, in the order of codes."""

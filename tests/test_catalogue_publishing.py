@@ -468,3 +468,44 @@ class TestLayers:
         codes = [one["code"] for one in (await desk.shown(COUNTY)).json()["materials"]]
         assert "new_paper" in codes
         assert "household_book" not in codes
+
+
+class TestApplications:
+    """What is handed in goes by the guide of the outlet's place, and keeps it."""
+
+    def wanted(self, desk: Desk, **changed: Any) -> dict[str, Any]:
+        return {**m.body(m.PENSION), "matter": desk.matter, **changed}
+
+    def optional(self, desk: Desk) -> list[dict[str, Any]]:
+        return [one for one in desk.guide()["materials"] if one["necessity"] == "optional"]
+
+    async def test_keep_the_shorter_promise_of_their_place(self, desk: Desk, make: Make) -> None:
+        who, other = make.teller(await make.place()), make.teller(await make.place(county="330302"))
+        kept = self.optional(desk)
+        shorter = {**desk.guide()["promised_limit"], "value": 1}
+        layer = await desk.publish(
+            await desk.layer(TOWNSHIP, promised_limit=shorter, materials=kept)
+        )
+        await desk.publish(await desk.layer("330302", materials=kept))
+        made = [
+            (
+                await m.submit(desk.http, teller, self.wanted(desk, accept=accept, materials=[]))
+            ).json()
+            for teller, accept in ((who, True), (other, True), (who, False))
+        ]
+        assert made[0]["promised_due_on"] < made[1]["promised_due_on"]
+        await desk.act(layer, "withdraw", desk.publisher, reason="恢复省定时限")
+        officer = await make.person(Role.ACCEPTANCE_OFFICER, made[2]["agency"]["code"])
+        accepted = await m.act(desk.http, officer, made[2], "accept")
+        assert accepted.status_code == 200, accepted.text
+        assert accepted.json()["promised_due_on"] == made[0]["promised_due_on"]
+
+    async def test_need_no_paper_that_their_place_does_not_ask_for(
+        self, desk: Desk, make: Make
+    ) -> None:
+        who, wanted = make.teller(await make.place()), self.wanted(desk, materials=[])
+        refused = await m.submit(desk.http, who, wanted)
+        assert refused.status_code == 422, refused.text
+        await desk.publish(await desk.layer(TOWNSHIP, materials=self.optional(desk)))
+        made = await m.submit(desk.http, who, wanted)
+        assert made.status_code == 201, made.text
