@@ -47,7 +47,8 @@ PEOPLE: dict[str, tuple[Role, str]] = {
 
 async def load_reference(sessions: Sessions) -> None:
     """Load what ships: divisions, calendar, agencies, the catalogue, guides."""
-    await load.load_divisions(sessions, DATA / "divisions" / "divisions.csv")
+    for name in ("divisions", "abolished"):
+        await load.load_divisions(sessions, DATA / "divisions" / f"{name}.csv")
     await load.load_calendar(sessions, DATA / "calendar" / "cn_day_exceptions.csv")
     await load.load_agencies(sessions, DATA / "agencies.csv")
     await load.load_catalogue(sessions, DATA / "catalogue")

@@ -78,12 +78,17 @@ async def put_rows(
 
 
 async def load_divisions(sessions: Sessions, path: Path) -> int:
-    """Load `code, name, level, parent_code, lat, lng` of the Ministry's scheme."""
+    """Load `code, name, level, parent_code, lat, lng` of the Ministry's scheme.
+
+    Of what is abolished also `valid_to` and `successors`, with blanks between them.
+    """
     rows = (
         {
             "scheme": "mca", "code": row["code"], "valid_from": UNKNOWN_START, "name": row["name"],
             "level": int(row["level"]), "parent": row["parent_code"] or None,
             "lat": _number(row["lat"]), "lng": _number(row["lng"]),
+            "valid_to": row.get("valid_to") or None,
+            "successors": (row.get("successors") or "").split(),
         }
         for row in read_csv(path)
     )  # fmt: skip

@@ -13,3 +13,15 @@ class DivisionNotFound(DomainError):
         "检查代码(6、9或12位)、编码体系和日期；代码逐年变化。",
         "Check the code (6, 9 or 12 digits), its scheme and the day: codes change every year.",
     )
+
+
+class DivisionAbolished(DomainError):
+    """The division was there, and is no more."""
+
+    kind = Kind.NOT_FOUND
+    code = "division-abolished"
+    title = Words("该行政区划已撤销", "The division has been abolished")
+    advice = Words(
+        "改用 successors 列出的区划代码；查过去的日期用 on。",
+        "Use a code of `successors`; for a day in the past name it by `on`.",
+    )

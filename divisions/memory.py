@@ -8,7 +8,8 @@ from typing import NamedTuple
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from divisions import queries
-from divisions.errors import DivisionNotFound
+from divisions.errors import DivisionAbolished, DivisionNotFound
+from kit.errors import DomainError
 
 KIND = "divisions"
 DEFAULT_SCHEME = "mca"
@@ -26,6 +27,7 @@ class Place(NamedTuple):
     parent: str | None
     lat: float | None
     lng: float | None
+    successors: list[str]
 
     def on(self, day: date) -> bool:
         """Tell whether it was there on `day`."""
@@ -73,11 +75,22 @@ class DivisionsMemory:
 
         Raises:
             DivisionNotFound: nothing.
+            DivisionAbolished: nothing any more; it names what took its place.
         """
         place = self.find(code, day, scheme)
         if place is None:
-            raise DivisionNotFound()
+            raise self._gone(code, day, scheme)
         return place
+
+    def _gone(self, code: str, day: date, scheme: str) -> DomainError:
+        """Tell what was once from what never was."""
+        known = self._by_code.get((scheme, short_code(code)), ())
+        before = [p for p in known if p.valid_to is not None and p.valid_to <= day]
+        if not before:
+            return DivisionNotFound()
+        now = [self.find(successor, day, scheme) for successor in before[-1].successors]
+        named = [{"division": place.code, "name": place.name} for place in now if place]
+        return DivisionAbolished(successors=named)
 
     def known(self, code: str) -> bool:
         """Tell whether a code was ever given, in any scheme we have."""

@@ -3,6 +3,7 @@
 from datetime import date
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from kit.db import Stamped, one_of
@@ -32,3 +33,8 @@ class Division(Stamped, table=True):
     parent: str | None = Field(default=None, max_length=9)
     lat: float | None = Field(default=None, sa_type=sa.Double)
     lng: float | None = Field(default=None, sa_type=sa.Double)
+    successors: list[str] = Field(
+        default_factory=list,
+        sa_column=sa.Column("successors", ARRAY(sa.String(9)), server_default="{}", nullable=False),
+        description="What took its place when it was abolished.",
+    )

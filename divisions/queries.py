@@ -12,6 +12,9 @@ from divisions.models import Division
 async def all_rows(session: AsyncSession) -> Sequence[Any]:
     """Load every division, in the order of codes."""
     d = Division
-    columns = (d.scheme, d.code, d.valid_from, d.valid_to, d.name, d.level, d.parent, d.lat, d.lng)
+    columns = (
+        d.scheme, d.code, d.valid_from, d.valid_to, d.name, d.level, d.parent, d.lat, d.lng,
+        d.successors,
+    )  # fmt: skip
     statement = select(*columns).order_by(d.scheme, d.code, d.valid_from)  # type: ignore[call-overload]
     return list((await session.exec(statement)).all())

@@ -422,6 +422,9 @@ class TestLayers:
             assert (answer.status_code, answer.json()["code"]) == (404, "division-not-found")
         answer = await desk.shown("999999")
         assert (answer.status_code, answer.json()["code"]) == (404, "division-not-found")
+        for gone in (await desk.shown("330104"), await desk.layer("330104", handle_time="甲")):
+            assert (gone.status_code, gone.json()["code"]) == (404, "division-abolished")
+            assert [one["division"] for one in gone.json()["successors"]] == ["330102", "330114"]
 
     async def test_a_master_that_makes_them_illegal_is_refused_with_their_list(
         self, desk: Desk

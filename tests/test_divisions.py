@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.state import State
-from divisions.errors import DivisionNotFound
+from divisions.errors import DivisionAbolished, DivisionNotFound
 from divisions.memory import DivisionsMemory, short_code
 
 FILE = Path(__file__).parent.parent / "data" / "divisions" / "divisions.csv"
@@ -43,7 +43,8 @@ def divisions(state: State) -> DivisionsMemory:
 
 
 def test_all_are_loaded(divisions: DivisionsMemory) -> None:
-    assert len(ROWS) == len(divisions) == 41_935
+    assert len(ROWS) == 41_935
+    assert len(divisions) == len(ROWS) + 10  # Those that are abolished.
     assert len({row["code"] for row in ROWS}) == 41_935
 
 
@@ -117,7 +118,7 @@ def test_every_code_is_found_in_each_of_its_forms(divisions: DivisionsMemory) ->
 
 
 @pytest.mark.parametrize(
-    "code", ["330103", "339900", "330106013013", "3301", "", "33010６", "999999"]
+    "code", ["330198", "339900", "330106013013", "3301", "", "33010６", "999999"]
 )
 def test_what_is_none_is_not_found(divisions: DivisionsMemory, code: str) -> None:
     assert divisions.find(code, DAY) is None
@@ -129,7 +130,8 @@ def test_another_scheme_is_another_book(divisions: DivisionsMemory) -> None:
     assert divisions.find("330106", DAY, "mca") is not None
     assert divisions.find("330106", DAY, "nbs") is None
     assert divisions.known("330106")
-    assert not divisions.known("330103")
+    assert divisions.known("330103")  # Numbers of people keep it for life.
+    assert not divisions.known("330198")
 
 
 def test_the_county_of_a_place_is_found_from_within_and_not_from_above(
@@ -165,3 +167,22 @@ def test_points_of_zhejiang_lie_in_zhejiang(divisions: DivisionsMemory) -> None:
         if row["lat"]:
             assert 27.0 < float(row["lat"]) < 31.3, row
             assert 118.0 < float(row["lng"]) < 123.5, row
+
+
+def test_what_is_abolished_names_what_took_its_place(divisions: DivisionsMemory) -> None:
+    assert divisions.get("330104", date(2021, 4, 8)).name == "江干区"
+    with pytest.raises(DivisionAbolished) as gone:
+        divisions.get("330104", date(2021, 4, 9))
+    assert gone.value.facts["successors"] == [
+        {"division": "330102", "name": "上城区"}, {"division": "330114", "name": "钱塘区"},
+    ]  # fmt: skip
+    assert divisions.line("330104", DAY) == ("330000", "330100", "330104")
+
+
+def test_every_successor_is_there(divisions: DivisionsMemory) -> None:
+    with (FILE.parent / "abolished.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10
+    for row in rows:
+        for successor in row["successors"].split():
+            assert divisions.get(successor, DAY).parent == row["parent_code"]
