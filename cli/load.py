@@ -150,7 +150,7 @@ async def load_matters(sessions: Sessions, path: Path, *, by: str = "person:syt-
             try:
                 changed += await publishing.publish_file(session, guide, by=by) is not None
             except DomainError as error:
-                raise LoadFailed(f"{file}: {error.title.zh} {error.title.en}") from None
+                raise LoadFailed(f"{file}: {_said(error)}") from None
     return changed
 
 
@@ -161,6 +161,12 @@ async def _citations(sessions: Sessions) -> Citations:
     await load_catalogue(sessions, DATA / "catalogue")
     async with transaction(sessions) as session:
         return await register.citations(session)
+
+
+def _said(error: DomainError) -> str:
+    """Say what is wrong, and where: all of it."""
+    where = "; ".join(f"{f.at} {f.rule} {f.message.zh}" for f in error.faults[:FAULTS])
+    return f"{error.title.zh} {error.title.en} {where}".rstrip()
 
 
 def _by_version(named: tuple[Path, GuideFile]) -> tuple[str, int]:

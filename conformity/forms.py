@@ -21,6 +21,9 @@ REBASING = frozenset(
 )
 """Keywords that make a reference mean something else, or that only serve such."""
 
+DATA = frozenset({"examples", "enum", "const", "default"})
+"""Keywords that hold values, not schemas."""
+
 WORDS = {
     "form-too-large": Words("申请表定义过大", "the form is larger than a form may be"),
     "form-too-deep": Words("申请表定义嵌套过深", "the form is nested too deep"),
@@ -99,9 +102,11 @@ def _references(part: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
         for at, item in enumerate(part):
             yield from _references(item, (*path, at))
     elif isinstance(part, dict):
+        is_named_by_author = path[-1:] == ("properties",)
         for name, value in part.items():
-            yield from _reference(name, value, path)
-            yield from _references(value, (*path, name))
+            if name not in DATA or is_named_by_author:
+                yield from _reference(name, value, path)
+                yield from _references(value, (*path, name))
 
 
 def _reference(name: str, value: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
