@@ -332,11 +332,12 @@ class TestLayers:
     async def test_lie_over_each_other_down_to_the_township(self, desk: Desk) -> None:
         shorter = {**desk.guide()["promised_limit"], "value": 3}
         kept = [one for one in desk.guide()["materials"] if one["code"] != "household_book"]
-        for division, fields in {
+        wanted: dict[str, dict[str, Any]] = {
             CITY: {"promised_limit": shorter, "supervise_phone": "0571-12345678"},
             COUNTY: {"handle_address": "西湖区政务中心", "consult_phone": "0571-87654321"},
             TOWNSHIP: {"handle_address": "街道便民服务中心", "materials": kept},
-        }.items():
+        }
+        for division, fields in wanted.items():
             published = await desk.publish(await desk.layer(division, **fields))
             assert published.json()["state"] == "published", published.text
         shown = (await desk.shown(TOWNSHIP)).json()

@@ -176,7 +176,8 @@ class TestConformity:
         await desk.publish(await desk.layer("330302", handle_time="乙"))
         same = desk.guide()["handle_address"]
         await desk.publish(await desk.layer("330300", handle_address=same))
-        url, params = "/v1/catalogue/conformity", {"matter": desk.matter, "limit": 2}
+        url = "/v1/catalogue/conformity"
+        params: dict[str, Any] = {"matter": desk.matter, "limit": 2}
         first = (await desk.http.get(url, params=params, headers=desk.city)).json()
         assert first["counts"] == {
             "total": 3, "by_field": {"handle_time": 2, "promised_limit": 1},
@@ -224,7 +225,7 @@ class TestMissingAndExpiring:
         assert await self.ask(desk, "expiring", days=19) == []
         await desk.publish(await desk.draft(starts=20))
         assert await self.ask(desk, "expiring") == []
-        body = {"handle_time": "甲", "effective_to": day(5)}
+        body: dict[str, Any] = {"handle_time": "甲", "effective_to": day(5)}
         await desk.publish(await desk.layer(COUNTY, **body))
         (found,) = await self.ask(desk, "expiring")
         assert (found["division"], found["ends_on"]) == (COUNTY, day(5))
