@@ -90,13 +90,8 @@ async def page(
     if after is not None:
         statement = statement.where(_tuple(A.received_at, A.number) < _values(*after))
     merged = _merged(statement, _spread(caller, narrow), narrow.limit + 1)
-    await run(session, OWN_PLAN)
     rows: Sequence[Application] = (await session.exec(merged)).all()
     return rows
-
-
-OWN_PLAN = sa.text("SET LOCAL plan_cache_mode = force_custom_plan")
-"""One outlet may hold a third of all, and another ten: a plan for any outlet sorts what the large one holds."""
 
 
 def _narrowed(statement: Any, narrow: ApplicationFilter, day: date) -> Any:
@@ -242,7 +237,6 @@ async def tasks(
     if after is not None:
         statement = statement.where(_tuple(A.due_on, A.number) > _values(*after))
     statement = statement.order_by(col(A.due_on), col(A.number)).limit(narrow.limit + 1)
-    await run(session, OWN_PLAN)
     return (await session.exec(statement)).all()
 
 
