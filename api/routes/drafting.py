@@ -93,16 +93,30 @@ class LayerOf(NamedTuple):
     row: GuideLayer | None
 
 
+async def _layer(
+    request: Request, matter: str, division: str, session: Session, *, lock: bool = False
+) -> LayerOf:
+    state: State = request.app.state.syt
+    place = state.desk.divisions.get(division, today())
+    row = await queries.layer(session, matter, place.code, lock=lock)
+    return LayerOf(matter, place, row)
+
+
+async def found_layer(
+    request: Request, matter: KnownMatter, division: DivisionPath, session: Session
+) -> LayerOf:
+    """Load the layer of the path."""
+    return await _layer(request, matter, division, session)
+
+
 async def locked_layer(
     request: Request, matter: KnownMatter, division: DivisionPath, session: Session
 ) -> LayerOf:
     """Load the layer of the path and hold its row."""
-    state: State = request.app.state.syt
-    place = state.desk.divisions.get(division, today())
-    row = await queries.layer(session, matter, place.code, lock=True)
-    return LayerOf(matter, place, row)
+    return await _layer(request, matter, division, session, lock=True)
 
 
+FoundLayer = Annotated[LayerOf, Depends(found_layer, scope="function")]
 LockedLayer = Annotated[LayerOf, Depends(locked_layer, scope="function")]
 
 
@@ -210,7 +224,7 @@ async def diff_versions(
 
 
 @router.get("/layers/{division}", response_model=LayerView, responses=VERSIONED)
-async def get_layer(found: LockedLayer, caller: Reader) -> Response:
+async def get_layer(found: FoundLayer, caller: Reader) -> Response:
     """Show the layer of a place that is worked on or in force."""
     if found.row is None or (found.row.published_by is None and not caller.may(May.GUIDE_READ)):
         raise LayerNotFound()
