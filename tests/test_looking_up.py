@@ -79,7 +79,9 @@ class TestPublishing:
         first = await http.get(url, headers=reader)
         async with transaction(state.sessions) as session:
             await publishing.publish_file(session, self.wanted(2, name="样例事项乙"), by="person:a")
-            again = await publishing.publish_file(session, self.wanted(2, name="样例事项乙"), by="person:a")
+            again = await publishing.publish_file(
+                session, self.wanted(2, name="样例事项乙"), by="person:a"
+            )
             assert again is None
         await make.settle()
         second = await http.get(url, headers=reader)
@@ -101,7 +103,9 @@ class TestPublishing:
             await publishing.publish_file(session, self.wanted(2, code=code), by="person:a")
         with pytest.raises(GuideOverlaps):
             async with transaction(state.sessions) as session:
-                await publishing.publish_file(session, self.wanted(1, days=-3, code=code), by="person:a")
+                await publishing.publish_file(
+                    session, self.wanted(1, days=-3, code=code), by="person:a"
+                )
 
 
 class TestMatters:

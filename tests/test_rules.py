@@ -92,6 +92,7 @@ def test_files_have_the_four_names_and_few_of_their_own() -> None:
         "files",
         "matters",
         "outlets",
+        "publishing",
         "routing",
     }:
         own = {p.stem for p in (ROOT / package).glob("*.py")} - FOUR
