@@ -373,25 +373,3 @@ class GuideVersionView(Response):
     state: Literal["published", "withdrawn"]
     effective_from: date
     effective_to: date | None
-
-
-class MatterView(Response):
-    """A matter, in lists."""
-
-    matter: str
-    name: str
-    short_name: str
-    category: str
-    case_kind: str
-    service_objects: list[str]
-    insurance_kinds: list[str]
-    outlet_delegation: Delegation
-    outlet_classes: list[ServiceClass]
-    guide_version: int
-    is_sample: bool
-
-
-class MatterDetail(MatterView):
-    """A matter and its versions."""
-
-    versions: list[GuideVersionView]

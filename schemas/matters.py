@@ -8,7 +8,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from schemas.base import FILLED, Listing, LongText, Request, Response, Text
 from schemas.base import Day as AskedDay
 from schemas.codes import BaseCode, DivisionCode, base_code_fault
-from schemas.guides import Code, Delegation, Exemption, Necessity, ServiceClass
+from schemas.guides import (
+    Code,
+    Delegation,
+    Exemption,
+    GuideVersionView,
+    Necessity,
+    ServiceClass,
+)
 
 ServiceObject = Literal["1", "2", "3", "4", "5", "6"]
 InsuranceKind = Literal["110", "120", "170", "210", "410"]
@@ -161,6 +168,12 @@ class MatterEntry(Response):
     outlet_classes: list[ServiceClass]
     is_sample: bool
     is_reconstruction: bool
+
+
+class MatterDetail(MatterEntry):
+    """A matter and its versions; those that are to come and those that were too."""
+
+    versions: list[GuideVersionView]
 
 
 class ItemView(Response):

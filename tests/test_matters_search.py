@@ -331,3 +331,13 @@ def test_a_package_needs_a_matter() -> None:
                 "source_note": "甲",
             }
         )
+
+
+async def test_a_matter_without_a_guide_has_a_page_too(http: httpx.AsyncClient, make: Make) -> None:
+    who = make.teller(await make.place())
+    listed = (await http.get("/v1/matters?has_guide=false&limit=1", headers=who)).json()["items"][0]
+    page = await http.get(f"/v1/matters/{listed['matter']}", headers=who)
+    assert page.status_code == 200
+    assert page.json() == {**listed, "versions": []}
+    guided = (await http.get(f"/v1/matters/{m.PENSION}", headers=who)).json()
+    assert [v["version"] for v in guided["versions"]] == [guided["guide_version"]]

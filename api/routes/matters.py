@@ -15,12 +15,11 @@ from api.paging import Pager
 from api.state import State
 from kit.clock import today
 from matters import search
-from matters.compiled import CompiledGuide
 from matters.search import Found
 from schemas.base import Day, Page
 from schemas.codes import DivisionCode
-from schemas.guides import GuideView, MatterDetail
-from schemas.matters import MatterEntry, MatterFilter
+from schemas.guides import GuideView
+from schemas.matters import MatterDetail, MatterEntry, MatterFilter
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.MATTER_READ, even_when_stale=True)]
@@ -74,23 +73,6 @@ def _entry(found: Found) -> dict[str, Any]:
     }
 
 
-def _view(compiled: CompiledGuide) -> dict[str, Any]:
-    guide = compiled.guide
-    return {
-        "matter": compiled.matter,
-        "name": guide.name,
-        "short_name": guide.short_name,
-        "category": guide.category,
-        "case_kind": guide.case_kind,
-        "service_objects": guide.service_objects,
-        "insurance_kinds": guide.insurance_kinds,
-        "outlet_delegation": guide.outlet.delegation,
-        "outlet_classes": guide.outlet.classes,
-        "guide_version": compiled.version,
-        "is_sample": guide.is_sample,
-    }
-
-
 @router.get("/{matter}", response_model=MatterDetail, responses=TAGGED)
 async def get_matter(request: Request, matter: MatterCode, caller: Reader, held: Held) -> Response:
     """Show a matter and its versions, those that are to come and those that were too."""
@@ -102,8 +84,9 @@ async def get_matter(request: Request, matter: MatterCode, caller: Reader, held:
         }
         for v in catalogue.versions(matter)
     ]  # fmt: skip
-    body = {**_view(catalogue.resolve(matter, None, today())), "versions": versions}
-    return tagged(request, dumps(body))
+    guide = next((v for v in catalogue.in_force(today()) if v.matter == matter), None)
+    found = Found(0, matter, catalogue.matters[matter], guide)
+    return tagged(request, dumps({**_entry(found), "versions": versions}))
 
 
 @router.get("/{matter}/guide", response_model=GuideView, responses=TAGGED)
