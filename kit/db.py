@@ -172,6 +172,11 @@ async def run(
     return await (await session.connection()).execute(statement, values)
 
 
+async def read_as_of_now(session: AsyncSession) -> None:
+    """Let all that a transaction reads be of one moment; said before anything is read."""
+    await run(session, sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+
+
 SET = {"version": "version = t.version + 1"}
 """A row that is changed gets another version, whatever the new one says."""
 

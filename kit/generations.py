@@ -22,8 +22,9 @@ log = structlog.get_logger()
 POLL = 1.0
 """Seconds between two looks."""
 
-LOOK = 2.0
-"""Seconds that a look may take: one that hangs is given up, and the next is made."""
+LOOK = 30.0
+"""Seconds that a look may take before it is given up. Each statement has a limit of its own; to read a whole
+catalogue anew after a restore takes longer than one, and would never be done were it broken off."""
 
 TOO_OLD = 5.0
 """Seconds without a look after which nothing in memory may be trusted for a right."""

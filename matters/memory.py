@@ -9,18 +9,23 @@ import asyncio
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from divisions.memory import DivisionsMemory
 from kit.clock import today
+from kit.db import read_as_of_now
 from matters import queries
 from matters.compiled import MASTER, CompiledGuide, compile_guide, lay_over
 from matters.errors import GuideNotFound, MatterNotFound
 from matters.models import Matter
+
+log = structlog.get_logger()
 
 KIND = "matters"
 V = TypeVar("V")
@@ -93,71 +98,117 @@ Layers = Mapping[str, Sequence[HeldLayer]]
 """By division, the newest first."""
 
 
-class Catalogue:
-    """Matters, the versions of their guides, and the layers of places."""
+@dataclass
+class Shelf:
+    """Everything that was read of the catalogue, as of one moment."""
 
-    def __init__(self, divisions: DivisionsMemory) -> None:
-        self.matters: dict[str, Matter] = {}
-        self.generation = 0
-        """Of the newest row that was read."""
-        self._divisions = divisions
-        self._versions: dict[str, Sequence[HeldVersion]] = {}
-        self._layers: dict[str, Layers] = {}
-        self._ready: dict[tuple[str, int], CompiledGuide] = {}
-        self._stamps: dict[str, dict[str, int]] = {}
-        """Matter and division to the generation in which it was last changed there."""
-        self._contents: dict[str, Mapping[str, Any]] = {}
-        """Contents of layers by their text: what places say alike of many matters is held once."""
-        self._laid: Recent[CompiledGuide] = Recent(LAID)
-        self._past: Recent[CompiledGuide] = Recent(PAST)
+    matters: dict[str, Matter] = field(default_factory=dict)
+    generation: int = 0
+    """Of the newest row that was read."""
 
-    async def load(self, session: AsyncSession, since: int) -> None:
-        """Read and compile what changed; what was there answers until the new is ready."""
-        if since == 0:
-            self._versions, self._layers, self._ready, self._stamps = {}, {}, {}, {}
-        for matter in await queries.matters_since(session, since):
-            self.matters[matter.base_code] = matter
-            self.generation = max(self.generation, matter.generation)
-        after = ("", 0)
-        while rows := await queries.versions_since(session, since, after):
-            for row in rows:
-                self._take_version(row)
-                await asyncio.sleep(0)  # To compile takes a millisecond or two: calls go between.
-            after = (rows[-1].base_code, rows[-1].version)
-        self._take_layers(await queries.layers_since(session, since))
+    versions: dict[str, Sequence[HeldVersion]] = field(default_factory=dict)
+    layers: dict[str, Layers] = field(default_factory=dict)
+    ready: dict[tuple[str, int], CompiledGuide] = field(default_factory=dict)
+    stamps: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Matter and division to the generation in which it was last changed there."""
 
-    def _stamp(self, matter: str, division: str, generation: int) -> None:
-        stamps = self._stamps.setdefault(matter, {})
-        stamps[division] = max(stamps.get(division, 0), generation)
-        self.generation = max(self.generation, generation)
+    contents: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Contents of layers by their text: what places say alike of many matters is held once."""
 
-    def _take_version(self, row: queries.VersionRow) -> None:
+    def copy(self) -> "Shelf":
+        """Begin a shelf with what is on this one; what is put on it does not show here."""
+        stamps = {matter: dict(of) for matter, of in self.stamps.items()}
+        return Shelf(
+            dict(self.matters), self.generation, dict(self.versions), dict(self.layers),
+            dict(self.ready), stamps, self.contents,
+        )  # fmt: skip
+
+    def take_matter(self, matter: Matter) -> None:
+        """Put a matter on the shelf."""
+        self.matters[matter.base_code] = matter
+        self.generation = max(self.generation, matter.generation)
+
+    def take_version(self, row: queries.VersionRow) -> None:
+        """Put a version on the shelf; one that can't be used is left where it was, and told."""
         key = (row.base_code, row.version)
         packed = zlib.compress(row.content.encode(), 1)
         held = HeldVersion(*key, row.effective_from, row.effective_to, row.state, packed)
-        if held.effective_to is None or held.effective_to > today():
-            self._ready[key] = compile_guide(held)
-        else:
-            self._ready.pop(key, None)
-        others = [v for v in self._versions.get(row.base_code, ()) if v.version != row.version]
-        self._versions[row.base_code] = sorted([held, *others], key=_newest)
+        try:
+            self._compile(held)
+        except Exception as error:  # One that is broken must not keep all others from being read.
+            log.error("guide_unusable", matter=key[0], version=key[1], error=type(error).__name__)
+            return
+        others = [v for v in self.versions.get(row.base_code, ()) if v.version != row.version]
+        self.versions[row.base_code] = sorted([held, *others], key=_newest)
         self._stamp(row.base_code, MASTER, row.generation)
 
-    def _take_layers(self, rows: Iterable[queries.LayerRow]) -> None:
+    def _compile(self, held: HeldVersion) -> None:
+        key = (held.base_code, held.version)
+        if held.effective_to is None or held.effective_to > today():
+            self.ready[key] = compile_guide(held)
+        else:
+            self.ready.pop(key, None)
+
+    def take_layers(self, rows: Iterable[queries.LayerRow]) -> None:
+        """Put layers on the shelf."""
         changed: dict[str, dict[str, list[HeldLayer]]] = {}
         for row in rows:
             matter = row.base_code
             layers = changed.setdefault(
-                matter, {k: [*v] for k, v in self._layers.get(matter, {}).items()}
+                matter, {k: [*v] for k, v in self.layers.get(matter, {}).items()}
             )
-            content = self._contents.setdefault(row.content, orjson.loads(row.content))
+            content = self.contents.setdefault(row.content, orjson.loads(row.content))
             held = HeldLayer(
                 row.division, row.version, row.effective_from, row.effective_to, row.state, content
             )
             others = [one for one in layers.get(row.division, ()) if one.version != row.version]
             layers[row.division] = sorted([held, *others], key=_newest)
             self._stamp(matter, row.division, row.generation)
-        self._layers.update(changed)
+        self.layers.update(changed)
+
+    def _stamp(self, matter: str, division: str, generation: int) -> None:
+        stamps = self.stamps.setdefault(matter, {})
+        stamps[division] = max(stamps.get(division, 0), generation)
+        self.generation = max(self.generation, generation)
+
+
+class Catalogue:
+    """Matters, the versions of their guides, and the layers of places."""
+
+    def __init__(self, divisions: DivisionsMemory) -> None:
+        self._divisions = divisions
+        self._shelf = Shelf()
+        self._laid: Recent[CompiledGuide] = Recent(LAID)
+        self._past: Recent[CompiledGuide] = Recent(PAST)
+
+    async def load(self, session: AsyncSession, since: int) -> None:
+        """Read and compile what changed, beside what answers meanwhile; then take it all at once.
+
+        Nobody sees half of a publication: not a matter between its version of yesterday and that of
+        today, nor a generation some rows of which are still to come.
+        """
+        await read_as_of_now(session)
+        fresh = self._shelf.copy() if since else Shelf()
+        for matter in await queries.matters_since(session, since):
+            fresh.take_matter(matter)
+        after = ("", 0)
+        while rows := await queries.versions_since(session, since, after):
+            for row in rows:
+                fresh.take_version(row)
+                await asyncio.sleep(0)  # To compile takes a millisecond or two: calls go between.
+            after = (rows[-1].base_code, rows[-1].version)
+        fresh.take_layers(await queries.layers_since(session, since))
+        self._shelf = fresh
+
+    @property
+    def matters(self) -> Mapping[str, Matter]:
+        """Matters by their base code."""
+        return self._shelf.matters
+
+    @property
+    def generation(self) -> int:
+        """Generation of the newest row that is held."""
+        return self._shelf.generation
 
     def versions(self, matter: str) -> list[HeldVersion]:
         """List the versions of a matter that are or were published, by their numbers.
@@ -167,7 +218,7 @@ class Catalogue:
         """
         if matter not in self.matters:
             raise MatterNotFound()
-        return sorted(self._versions.get(matter, ()), key=lambda held: held.version)
+        return sorted(self._shelf.versions.get(matter, ()), key=lambda held: held.version)
 
     def look_up(self, matter: str, division: str | None, day: date) -> CompiledGuide:
         """Give the guide of a matter for who names a place: one that is there.
@@ -191,20 +242,20 @@ class Catalogue:
         master = self._master(matter, day)
         if master is None:
             raise GuideNotFound() if matter in self.matters else MatterNotFound()
-        layers = self._layers.get(matter)
+        layers = self._shelf.layers.get(matter)
         if layers is None or division is None:
             return master
         return self._over(master, self._in_line(layers, division, day))
 
     def _master(self, matter: str, day: date) -> CompiledGuide | None:
-        for held in self._versions.get(matter, ()):
+        for held in self._shelf.versions.get(matter, ()):
             if held.on(day):
                 return self._compiled(held)
         return None
 
     def _compiled(self, held: HeldVersion) -> CompiledGuide:
         key = (held.base_code, held.version)
-        ready = self._ready.get(key)
+        ready = self._shelf.ready.get(key)
         return ready or self._past.get((*key, held.effective_to), lambda: compile_guide(held))
 
     def _in_line(
@@ -235,10 +286,10 @@ class Catalogue:
         With a place and a day it has the layers that lay over it there and then: who was promised less
         in the morning keeps it, though it was withdrawn at noon.
         """
-        held = next((v for v in self._versions.get(matter, ()) if v.version == number), None)
+        held = next((v for v in self._shelf.versions.get(matter, ()) if v.version == number), None)
         if held is None:
             return None
-        layers = self._layers.get(matter)
+        layers = self._shelf.layers.get(matter)
         if layers is None or division is None or day is None:
             return self._compiled(held)
         over = self._in_line(layers, division, day, HeldLayer.was_on)
@@ -246,12 +297,12 @@ class Catalogue:
 
     def in_force(self, day: date) -> list[CompiledGuide]:
         """List the guides in force on a day, in the order of codes."""
-        found = (self._master(matter, day) for matter in sorted(self._versions))
+        found = (self._master(matter, day) for matter in sorted(self._shelf.versions))
         return [guide for guide in found if guide is not None]
 
     def layers(self, day: date) -> Iterable[tuple[CompiledGuide, HeldLayer]]:
         """Walk the layers in force on a day, with the masters under them, by matter and division."""
-        for matter, layers in sorted(self._layers.items()):
+        for matter, layers in sorted(self._shelf.layers.items()):
             master = self._master(matter, day)
             for _, held in sorted(layers.items()) if master is not None else ():
                 found = next((one for one in held if one.on(day)), None)
@@ -260,19 +311,19 @@ class Catalogue:
 
     def has_layer(self, matter: str, division: str, day: date) -> bool:
         """Tell whether a place itself has a layer of a matter on a day."""
-        return any(one.on(day) for one in self._layers.get(matter, {}).get(division, ()))
+        return any(one.on(day) for one in self._shelf.layers.get(matter, {}).get(division, ()))
 
     def changed_since(self, matter: str, division: str, generation: int) -> bool:
         """Tell whether anything of a matter that concerns a place was published or withdrawn since."""
-        stamps = self._stamps.get(matter, {})
+        stamps = self._shelf.stamps.get(matter, {})
         line = self._divisions.line(division, today())
         return any(stamps.get(code, 0) > generation for code in (MASTER, *line))
 
     def begins(self, matter: str, division: str, day: date) -> list[date]:
         """List the days, `day` first, from which on a place has another guide of a matter."""
-        layers, line = self._layers.get(matter, {}), self._divisions.line(division, day)
+        layers, line = self._shelf.layers.get(matter, {}), self._divisions.line(division, day)
         days: set[date | None] = set()
-        for held in self._versions.get(matter, ()):
+        for held in self._shelf.versions.get(matter, ()):
             days |= {held.effective_from, held.effective_to}
         for one in (one for code in line for one in layers.get(code, ())):
             days |= {one.effective_from, one.effective_to}

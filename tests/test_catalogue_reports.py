@@ -129,7 +129,8 @@ class TestCopies:
         copy = Copy(http, make.teller(await make.place()), limit=50)
         await copy.catch_up()
         copy.held["999999999999"] = [{"applies_from": day(), "guide": {}}]
-        monkeypatch.setattr(state.desk.catalogue, "generation", state.desk.catalogue.generation - 1)
+        shelf = state.desk.catalogue._shelf
+        monkeypatch.setattr(shelf, "generation", shelf.generation - 1)
         assert len(await copy.catch_up()) > 1
         assert "999999999999" not in copy.held
 

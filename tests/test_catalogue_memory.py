@@ -1,0 +1,58 @@
+"""What a process holds of the catalogue changes all at once, and one broken version harms no other."""
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.state import State
+from kit.clock import today
+from kit.db import transaction
+from matters.memory import Catalogue
+from tests import make as m
+
+
+async def loaded(state: State, since: int, into: Catalogue) -> None:
+    async with transaction(state.sessions) as session:
+        await into.load(session, since)
+
+
+async def test_nobody_sees_half_of_a_load(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look-up that came between two rows found no guide, and a copy a mark before its time."""
+    catalogue = Catalogue(state.desk.divisions)
+    await loaded(state, 0, catalogue)
+    before, seen = catalogue.generation, []
+
+    async def look(_: float) -> None:
+        seen.append(
+            (catalogue.generation, len(catalogue.in_force(today())), len(catalogue.matters))
+        )
+
+    monkeypatch.setattr("matters.memory.asyncio.sleep", look)
+    await loaded(state, 0, catalogue)
+    assert len(seen) >= 20
+    assert set(seen) == {(before, len(catalogue.in_force(today())), len(catalogue.matters))}
+
+
+async def test_a_version_that_can_not_be_used_keeps_none_from_being_read(
+    state: State, owner: AsyncEngine
+) -> None:
+    """Of its matter what was there stays; of all others the new is taken."""
+    bad = sa.text(
+        "UPDATE guide_version SET content = jsonb_set(content, '{form_schema,properties,zz}', 'true')"
+        " WHERE base_code = :matter"
+    )
+    good = sa.text("UPDATE guide_version SET content = content #- '{form_schema,properties,zz}'")
+    async with owner.begin() as connection:
+        await connection.execute(bad, {"matter": m.RECORD})
+    try:
+        fresh = Catalogue(state.desk.divisions)
+        await loaded(state, 0, fresh)
+        assert m.RECORD not in {guide.matter for guide in fresh.in_force(today())}
+        assert fresh.resolve(m.PENSION, None, today()).matter == m.PENSION
+        held = Catalogue(state.desk.divisions)
+        held._shelf = state.desk.catalogue._shelf
+        await loaded(state, 1, held)
+        assert held.resolve(m.RECORD, None, today()).matter == m.RECORD
+    finally:
+        async with owner.begin() as connection:
+            await connection.execute(good)
