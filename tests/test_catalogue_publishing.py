@@ -128,9 +128,9 @@ async def desk(
         await connection.execute(
             sa.text("UPDATE generation SET value = value + 1 WHERE kind = 'matters'")
         )
-    state.desk.catalogue.matters.pop(matter, None)
-    state.desk.catalogue._versions.pop(matter, None)
-    state.desk.catalogue._layers.pop(matter, None)
+    state.desk.catalogue._shelf.matters.pop(matter, None)
+    state.desk.catalogue._shelf.versions.pop(matter, None)
+    state.desk.catalogue._shelf.layers.pop(matter, None)
 
 
 def faults(answer: httpx.Response) -> set[tuple[str, str]]:
@@ -167,6 +167,23 @@ class TestVersions:
         submitted = await desk.act(edited, "submit", desk.writer)
         answer = await desk.act(submitted, "publish", desk.publisher)
         assert answer.json()["code"] == "guide-same-person"
+
+    async def test_nobody_who_had_a_hand_in_it_publishes(self, desk: Desk, make: Make) -> None:
+        other = await make.person(Role.MATTER_ADMIN, "330000")
+        fourth = await make.person(Role.MATTER_ADMIN, "330000")
+        row = await desk.draft()
+        body = {"effective_from": day(), "guide": desk.guide(summary="二稿")}
+        for who in (desk.publisher, other):
+            row = await desk.ask(
+                "PUT", "/versions/2", who, json=body, headers={"If-Match": row.headers["etag"]}
+            )
+        row = await desk.act(row, "submit", desk.writer)
+        for who in (desk.writer, desk.publisher, other):
+            shown = await desk.ask("GET", "/versions/2", who)
+            assert "publish" not in shown.json()["actions"]
+            answer = await desk.act(row, "publish", who)
+            assert (answer.status_code, answer.json()["code"]) == (403, "guide-same-person")
+        assert (await desk.act(row, "publish", fourth)).json()["state"] == "published"
 
     async def test_sent_back_it_is_a_draft_again(self, desk: Desk) -> None:
         submitted = await desk.act(await desk.draft(), "submit", desk.writer)
@@ -395,6 +412,15 @@ class TestLayers:
         assert (other.status_code, other.json()["code"]) == (403, "forbidden")
         own = await desk.act(await desk.act(mine, "submit", desk.city), "publish", desk.city)
         assert own.json()["code"] == "guide-same-person"
+
+    async def test_nobody_who_had_a_hand_in_one_publishes(self, desk: Desk, make: Make) -> None:
+        other = await make.person(Role.MATTER_ADMIN, "330000")
+        row = await desk.layer(COUNTY, handle_time="甲")
+        for who in (desk.publisher, other):
+            row = await desk.layer(COUNTY, who, handle_time="乙", etag=row.headers["etag"])
+        row = await desk.act(row, "submit", desk.writer)
+        answer = await desk.act(row, "publish", desk.publisher)
+        assert (answer.status_code, answer.json()["code"]) == (403, "guide-same-person")
 
     async def test_a_draft_is_written_anew_and_a_published_one_followed(self, desk: Desk) -> None:
         first = await desk.layer(COUNTY, handle_time="甲")
