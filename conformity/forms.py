@@ -1,6 +1,6 @@
 """What the form of a guide may be: a JSON Schema that stands alone, and that no answer can make slow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -8,6 +8,7 @@ import orjson
 
 from conformity.findings import Class, Finding, pointer
 from kit.errors import Words
+from schemas.guides import Basis
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ROOT = "/form_schema"
@@ -24,6 +25,12 @@ REBASING = frozenset(
 DATA = frozenset({"examples", "enum", "const", "default"})
 """Keywords that hold values, not schemas."""
 
+MARKS: dict[str, Callable[[Any], bool]] = {
+    "x-personal": lambda value: isinstance(value, bool),
+    "x-routing": lambda value: value in tuple(Basis),
+}
+"""What the service itself reads of a field, and what it may say there."""
+
 WORDS = {
     "form-too-large": Words("申请表定义过大", "the form is larger than a form may be"),
     "form-too-deep": Words("申请表定义嵌套过深", "the form is nested too deep"),
@@ -37,6 +44,8 @@ WORDS = {
         "正则表达式无效，或使用了回溯类语法", "the pattern is not valid, or needs backtracking"
     ),
     "form-object": Words("申请表须为 object", "a form is an object"),
+    "form-field": Words("栏目须以对象定义", "a field is defined by an object"),
+    "form-mark": Words("栏目标记的值无效", "is not a value that this mark of a field may have"),
     "form-example-missing": Words("申请表须至少附一个样例", "a form has one example at least"),
     "form-example-invalid": Words("样例不符合申请表自身的定义", "the example does not pass the form itself"),
 }  # fmt: skip
@@ -90,10 +99,22 @@ def _shape(schema: Mapping[str, Any]) -> Iterator[Finding]:
         yield _finding("form-dialect", "$schema")
     if schema.get("type") != "object":
         yield _finding("form-object", "type")
+    yield from _fields(schema.get("properties"))
     references = [*_references(schema, ())]
     yield from references
     if not references and _expanded(schema) > EXPANDED:
         yield _finding("form-recursive")
+
+
+def _fields(properties: Any) -> Iterator[Finding]:
+    """Find fields that are good JSON Schema, and that the service can't read."""
+    for name, field in properties.items() if isinstance(properties, dict) else ():
+        if not isinstance(field, dict):
+            yield _finding("form-field", "properties", name)
+            continue
+        for mark, holds in MARKS.items():
+            if mark in field and not holds(field[mark]):
+                yield _finding("form-mark", "properties", name, mark)
 
 
 def _references(part: Any, path: tuple[Any, ...]) -> Iterator[Finding]:

@@ -146,6 +146,23 @@ class TestForms:
     def test_what_could_do_harm_is_found(self, schema: dict[str, Any], code: str) -> None:
         assert code in {finding.code for finding in forms.check(schema)}
 
+    @pytest.mark.parametrize(
+        ("field", "finding"),
+        [
+            (True, ("form-field", "/form_schema/properties/zz")),
+            ({"x-routing": "moon"}, ("form-mark", "/form_schema/properties/zz/x-routing")),
+            ({"x-routing": ["residence"]}, ("form-mark", "/form_schema/properties/zz/x-routing")),
+            ({"x-routing": None}, ("form-mark", "/form_schema/properties/zz/x-routing")),
+            ({"x-personal": "no"}, ("form-mark", "/form_schema/properties/zz/x-personal")),
+            ({"title": {}}, ("form-invalid", "/form_schema/properties/zz/title")),
+        ],
+    )  # fmt: skip
+    def test_a_field_is_one_that_the_service_can_read(
+        self, field: Any, finding: tuple[str, str]
+    ) -> None:
+        schema = {"type": "object", "properties": {"zz": field}, "examples": [{}]}
+        assert [(found.code, found.at) for found in forms.check(schema)] == [finding]
+
     def test_a_field_may_be_called_anything(self) -> None:
         schema = {
             "type": "object", "properties": {"$ref": {"type": "string"}}, "examples": [{"$ref": "a"}],
