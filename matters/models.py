@@ -125,6 +125,13 @@ class Drafted(SQLModel):
     content: dict[str, Any] = Field(sa_type=JSONB)
     drafted_by: str = Field(max_length=80)
     edited_by: str | None = Field(default=None, max_length=80)
+    editors: list[str] = Field(
+        default_factory=list,
+        sa_type=ARRAY(sa.String(80)),
+        nullable=False,
+        sa_column_kwargs={"server_default": "{}"},
+        description="All who wrote it, each once: none of them publishes it.",
+    )
     submitted_by: str | None = Field(
         default=None, max_length=80, description="A draft with it waits to be published."
     )

@@ -76,6 +76,11 @@ def division_of(row: Row) -> str:
     return row.division if isinstance(row, GuideLayer) else MASTER
 
 
+def writers(row: Row) -> set[str | None]:
+    """Name all who had a hand in a row. The release before keeps only the first and the last."""
+    return {row.drafted_by, row.edited_by, *row.editors}
+
+
 def actions(caller: Caller, row: Row) -> list[str]:
     """List what a caller may do with a row now."""
     return [
@@ -87,7 +92,7 @@ def _may(caller: Caller, row: Row, action: str) -> bool:
     is_over = (
         row.state == "published" and row.effective_to is not None and row.effective_to <= today()
     )
-    is_own = action == "publish" and caller.id in (row.drafted_by, row.edited_by)
+    is_own = action == "publish" and caller.id in writers(row)
     return _reaches(caller, NEEDS[action], division_of(row)) and not is_over and not is_own
 
 
@@ -186,7 +191,7 @@ def _drafted(wanted: Period, caller: Caller, content: dict[str, Any]) -> dict[st
     return {
         "version": 0, "state": "draft", "effective_from": wanted.effective_from,
         "effective_to": wanted.effective_to, "content": content, "drafted_by": caller.id,
-        "generation": 0,
+        "editors": [caller.id], "generation": 0,
     }  # fmt: skip
 
 
@@ -206,6 +211,7 @@ async def _rewrite(
     row.effective_from, row.effective_to, row.content = (
         wanted.effective_from, wanted.effective_to, content,
     )  # fmt: skip
+    row.editors = [*row.editors, *({row.edited_by, caller.id} - {None, *row.editors})]
     row.edited_by, row.revision = caller.id, row.revision + 1
     session.add(row)
     await session.flush()
@@ -239,7 +245,7 @@ async def act(
         GuideNotValid, GuideBreaksRules, LayerNotAllowed: not with this content.
     """
     ensure(caller, NEEDS[wanted.action], division_of(row))
-    if wanted.action == "publish" and caller.id in (row.drafted_by, row.edited_by):
+    if wanted.action == "publish" and caller.id in writers(row):
         raise GuideSamePerson()
     match(row, revision)
     if wanted.action not in actions(caller, row):
