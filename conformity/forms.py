@@ -1,7 +1,10 @@
 """What the form of a guide may be: a JSON Schema that stands alone, and that no answer can make slow."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, TypeGuard
 
 import jsonschema_rs
 import orjson
@@ -17,6 +20,9 @@ SIZE, DEPTH, EXPANDED = 128 * 1024, 16, 5_000
 """Bytes; levels; parts when every reference is written out, which is what a check walks through."""
 
 DEFINED = "#/$defs/"
+REFERENCE = re.compile(re.escape(DEFINED) + "[A-Za-z0-9_-]+")
+"""A definition by its plain name: what is escaped, or lies deeper, would be counted as nothing."""
+
 REBASING = frozenset(
     {"$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$vocabulary"}
 )
@@ -24,6 +30,11 @@ REBASING = frozenset(
 
 DATA = frozenset({"examples", "enum", "const", "default"})
 """Keywords that hold values, not schemas."""
+
+NAMED = frozenset(
+    {"properties", "patternProperties", "dependentSchemas", "$defs", "definitions", "dependencies"}
+)
+"""Keywords whose schemas the author names: what stands there is no keyword."""
 
 MARKS: dict[str, Callable[[Any], bool]] = {
     "x-personal": lambda value: isinstance(value, bool),
@@ -117,54 +128,62 @@ def _fields(properties: Any) -> Iterator[Finding]:
                 yield _finding("form-mark", "properties", name, mark)
 
 
-def _references(part: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
+def _references(
+    part: Any, path: tuple[Any, ...], is_named_by_author: bool = False
+) -> Iterator[Finding]:
     """Find what points outside, or makes references mean something else."""
     if isinstance(part, list):
         for at, item in enumerate(part):
             yield from _references(item, (*path, at))
-    elif isinstance(part, dict):
-        is_named_by_author = path[-1:] == ("properties",)
+    elif isinstance(part, dict) and is_named_by_author:
         for name, value in part.items():
-            if name not in DATA or is_named_by_author:
+            yield from _references(value, (*path, name))
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if name not in DATA:
                 yield from _reference(name, value, path)
-                yield from _references(value, (*path, name))
+                yield from _references(value, (*path, name), name in NAMED)
 
 
 def _reference(name: str, value: Any, path: tuple[Any, ...]) -> Iterator[Finding]:
-    if path[-1:] == ("properties",) and isinstance(value, dict):
-        return
-    points_within = isinstance(value, str) and value.startswith(DEFINED)
-    if name in REBASING or (name == "$ref" and not points_within):
+    if name in REBASING or (name == "$ref" and not _is_reference(value)):
         yield _finding("form-reference", *path, name)
     elif name == "$schema" and path:
         yield _finding("form-dialect", *path, name)
 
 
+def _is_reference(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
+
+
 def _expanded(schema: Mapping[str, Any]) -> int:
     """Count the parts of a form with every reference written out; too many where they go round."""
+    definitions = schema.get("$defs")
+    parts: dict[str, Any] = {"": schema}
+    if isinstance(definitions, dict):
+        parts |= {DEFINED + name: part for name, part in definitions.items()}
+    inner = {name: [*_parts(part)] for name, part in parts.items()}
+    targets = {name: Counter(_targets(found)) for name, found in inner.items()}
     sizes: dict[str, int] = {}
-
-    def size(part: Any) -> int:
-        own = sum(size(child) for child in _children(part)) + 1
-        target = part.get("$ref") if isinstance(part, dict) else None
-        return min(own + (named(target) if isinstance(target, str) else 0), EXPANDED + 1)
-
-    def named(target: str) -> int:
-        if target not in sizes:
-            sizes[target] = EXPANDED + 1  # Who comes by again meanwhile goes round.
-            sizes[target] = size(_defined(schema, target))
-        return sizes[target]
-
-    return size(schema)
+    try:
+        for name in TopologicalSorter(targets).static_order():
+            written_out = (sizes[to] * times for to, times in targets.get(name, {}).items())
+            sizes[name] = len(inner.get(name, ())) + sum(written_out)
+    except CycleError:
+        return EXPANDED + 1
+    return sizes[""]
 
 
-def _defined(schema: Mapping[str, Any], target: str) -> Any:
-    part: Any = schema
-    for name in target.removeprefix("#/").split("/"):
-        part = (
-            part.get(name.replace("~1", "/").replace("~0", "~")) if isinstance(part, dict) else None
-        )
-    return part
+def _parts(value: Any) -> Iterator[Any]:
+    """Walk a value and everything in it."""
+    yield value
+    for child in _children(value):
+        yield from _parts(child)
+
+
+def _targets(parts: Iterable[Any]) -> Iterator[str]:
+    found = (part.get("$ref") for part in parts if isinstance(part, dict))
+    return (target for target in found if _is_reference(target))
 
 
 def _compiled(schema: Mapping[str, Any]) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Every rule for guides and forms, by a guide that breaks it: code, place and class."""
 
 import copy
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -120,11 +121,25 @@ def nested(levels: int) -> dict[str, Any]:
 
 def doubling(levels: int) -> dict[str, Any]:
     """A form of a few lines that is a million parts when it is written out."""
+    names = [f"d{n}" for n in range(levels + 1)]
     both = {
-        f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]}
-        for n in range(levels)
+        name: {"allOf": [{"$ref": f"#/$defs/{after}"}, {"$ref": f"#/$defs/{after}"}]}
+        for name, after in itertools.pairwise(names)
     }
-    return {"type": "object", "$defs": {**both, f"d{levels}": {}}, "$ref": "#/$defs/d0"}
+    return {"type": "object", "$defs": {**both, names[-1]: {}}, "$ref": "#/$defs/d0"}
+
+
+def within(name: str, keyword: str) -> dict[str, Any]:
+    """A form with a reference outside, where its author may give any name."""
+    return {"type": "object", keyword: {name: {"$ref": "other.json"}}}
+
+
+def chain(length: int) -> dict[str, Any]:
+    """A form whose definitions are each a reference to the next."""
+    each = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(length)}
+    return {
+        "type": "object", "$defs": {**each, f"d{length}": {}}, "$ref": "#/$defs/d0", "examples": [{}],
+    }  # fmt: skip
 
 
 class TestForms:
@@ -133,7 +148,15 @@ class TestForms:
         [
             (nested(30), "form-too-deep"),
             ({"type": "object", "description": "x" * 200_000}, "form-too-large"),
-            (doubling(20), "form-recursive"),
+            (doubling(28), "form-recursive"),
+            ({"type": "object", "$ref": "#/$defs/%61", "$defs": {"a": {}}}, "form-reference"),
+            ({"type": "object", "$ref": "#/$defs/a~0", "$defs": {"a~": {}}}, "form-reference"),
+            ({"type": "object", "$ref": "#/$defs/a/allOf/0", "$defs": {"a": {"allOf": [{}]}}},
+             "form-reference"),
+            (within("default", "$defs"), "form-reference"),
+            (within("default", "patternProperties"), "form-reference"),
+            (within("default", "dependentSchemas"), "form-reference"),
+            (within("enum", "properties"), "form-reference"),
             ({"type": "object", "allOf": [{"$ref": "other.json"}]}, "form-reference"),
             ({"type": "object", "allOf": [{"$ref": "#"}]}, "form-reference"),
             ({"type": "object", "allOf": [{"$dynamicRef": "#a"}]}, "form-reference"),
@@ -145,6 +168,10 @@ class TestForms:
     )  # fmt: skip
     def test_what_could_do_harm_is_found(self, schema: dict[str, Any], code: str) -> None:
         assert code in {finding.code for finding in forms.check(schema)}
+
+    def test_references_are_counted_however_many_follow_one_another(self) -> None:
+        assert forms.check(chain(50)) == []
+        assert [found.code for found in forms.check(chain(1_500))] == ["form-recursive"]
 
     @pytest.mark.parametrize(
         ("field", "finding"),
