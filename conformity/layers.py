@@ -45,9 +45,14 @@ def _shorter(at: str, above: Limit, wanted: Limit) -> Iterator[Fault]:
         yield Fault(
             f"{at}/value", "shorter", Words("时限只能缩短", "a limit may only be shortened")
         )
-    if (wanted.unit, wanted.starts) != (above.unit, above.starts):
-        words = Words("起算点和单位全省统一", "unit and start are the same everywhere")
-        yield Fault(f"{at}/starts", "locked", words)
+    for name in Limit.model_fields:
+        if name != "value" and getattr(wanted, name) != getattr(above, name):
+            yield Fault(f"{at}/{name}", "locked", LOCKED)
+
+
+def _shortened(above: Limit, kept: Mapping[str, Any]) -> Limit:
+    """Take only the number of days: basis and note are the province's, also once it changes them."""
+    return above.model_copy(update={"value": kept["value"]})
 
 
 def _subset(at: str, above: list[Material], wanted: list[Material]) -> Iterator[Fault]:
@@ -76,9 +81,8 @@ def _remaining(above: list[Material], kept: Mapping[str, Any]) -> list[Material]
 OWN = Rule("own", _any_value)
 FEWER = Rule("fewer", _no_more)
 SHORTER = Rule(
-    "shorter", _shorter, lambda above, wanted: wanted.model_dump(mode="json"),
-    lambda above, kept: Limit.model_validate(kept),
-)  # fmt: skip
+    "shorter", _shorter, lambda above, wanted: wanted.model_dump(mode="json"), _shortened
+)
 SUBSET = Rule("fewer", _subset, _left_out, _remaining)
 
 RULES: Mapping[str, Rule] = MappingProxyType({
