@@ -93,16 +93,27 @@ async def version(
 
 
 async def layer(
-    session: AsyncSession, base_code: str, division: str, *, lock: bool = False
+    session: AsyncSession, base_code: str, division: str, *, lock: bool = False, shown: bool = False
 ) -> GuideLayer | None:
-    """Load the layer of a place that one works on: the newest that is not withdrawn, else the newest."""
+    """Load the layer of a place that one works on: the newest that is not withdrawn, else the newest.
+
+    `shown` passes over what never was published; `lock` reads again what the session knows already.
+    """
     statement = (
         select(GuideLayer)
         .where(GuideLayer.base_code == base_code, GuideLayer.division == division)
+        .where(col(GuideLayer.published_by).is_not(None) if shown else sa.true())
         .order_by(col(GuideLayer.state) == "withdrawn", col(GuideLayer.version).desc())
         .limit(1)
     )
-    return (await session.exec(statement.with_for_update() if lock else statement)).first()
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return (await session.exec(statement)).first()
+
+
+async def hold(session: AsyncSession, row: GuideVersion | GuideLayer) -> None:
+    """Hold a row, and read it again."""
+    await session.refresh(row, with_for_update=True)
 
 
 async def hold_matter(session: AsyncSession, base_code: str) -> None:

@@ -2,6 +2,7 @@
 
 Versions of the master and layers of places go the same way: one person writes, another publishes, and from
 then on nobody changes it. Publications go one after another, since each holds the catalogue's generation.
+Locks are taken in one order, lest two persons wait for each other: the generation, the matter, rows.
 """
 
 from collections.abc import Mapping
@@ -66,6 +67,10 @@ REASONED = frozenset({("submitted", "send_back"), ("published", "withdraw")})
 """Moves for which a reason is given."""
 
 
+IN_FORCE = frozenset({("submitted", "publish"), ("published", "withdraw")})
+"""Moves that change what is in force: they are stamped with the catalogue's next generation."""
+
+
 def state_of(row: Row) -> str:
     """Name the state of a row: a draft that waits to be published is submitted."""
     return "submitted" if row.state == "draft" and row.submitted_by is not None else row.state
@@ -111,13 +116,13 @@ def ensure(caller: Caller, may: May, division: str) -> None:
         raise Forbidden(private=f"{caller.role} lacks {may} in {division}")
 
 
-def match(row: Row, revision: int) -> None:
-    """Compare what a client has read with what there is.
+def match(row: Row | None, revision: int | None) -> None:
+    """Compare what a client has read with what there is; None: nothing.
 
     Raises:
         GuideStale: it has changed since.
     """
-    if row.revision != revision:
+    if (row.revision if row is not None else None) != revision:
         raise GuideStale()
 
 
@@ -159,17 +164,20 @@ async def draft_layer(
     key: tuple[str, Place],
     wanted: LayerWanted,
     *,
-    row: GuideLayer | None,
+    revision: int | None,
     divisions: DivisionsMemory,
 ) -> GuideLayer:
     """Write the layer of a place: its draft anew, or a new draft where there is none.
 
     Raises:
-        Forbidden, GuideActionNotAllowed, GuideNotValid: as their names say.
+        Forbidden, GuideStale, GuideActionNotAllowed, GuideNotValid: as their names say.
         LayerNotAllowed: naming every locked field and every wrong direction.
     """
     matter, place = key
     ensure(caller, May.GUIDE_DRAFT, place.code)
+    await queries.hold_matter(session, matter)
+    row = await queries.layer(session, matter, place.code, lock=True)
+    match(row, revision)
     if row is not None and state_of(row) == "submitted":
         raise GuideActionNotAllowed(actions=actions(caller, row))
     refuse([*period_faults(wanted), *level_faults(place)])
@@ -247,7 +255,7 @@ async def act(
     ensure(caller, NEEDS[wanted.action], division_of(row))
     if wanted.action == "publish" and caller.id in writers(row):
         raise GuideSamePerson()
-    match(row, revision)
+    await _hold(session, row, wanted.action, revision)
     if wanted.action not in actions(caller, row):
         raise GuideActionNotAllowed(actions=actions(caller, row))
     if (state_of(row), wanted.action) in REASONED and wanted.reason is None:
@@ -261,6 +269,16 @@ async def act(
     return row
 
 
+async def _hold(session: AsyncSession, row: Row, action: str, revision: int) -> None:
+    """Hold what an action changes. Its state needs the row's revision: it can't have changed between."""
+    match(row, revision)
+    is_in_force = (state_of(row), action) in IN_FORCE
+    generation = await raise_generation(session, KIND) if is_in_force else row.generation
+    await queries.hold(session, row)
+    match(row, revision)
+    row.generation = generation
+
+
 async def _submit(_: AsyncSession, caller: Caller, row: Row, divisions: DivisionsMemory) -> None:
     row.submitted_by = caller.id
 
@@ -272,7 +290,6 @@ async def _send_back(_: AsyncSession, caller: Caller, row: Row, divisions: Divis
 async def _publish(
     session: AsyncSession, caller: Caller, row: Row, divisions: DivisionsMemory
 ) -> None:
-    row.generation = await raise_generation(session, KIND)
     if row.effective_from < today():
         words = Words("不得早于发布当日", "must not be earlier than the day of publication")
         refuse([Fault("/effective_from", "past", words)])
@@ -299,7 +316,6 @@ async def _withdraw(
     was_published, row.state = row.state == "published", "withdrawn"
     if not was_published:
         return
-    row.generation = await raise_generation(session, KIND)
     has_begun = row.effective_from < today()
     row.effective_to = today() if has_begun else row.effective_from
     session.add(row)

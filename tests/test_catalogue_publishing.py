@@ -1,5 +1,6 @@
 """Guides on their way: drafted by one, published by another, laid over by places; and what is refused."""
 
+import asyncio
 import copy
 import uuid
 from collections.abc import AsyncIterator
@@ -242,6 +243,18 @@ class TestVersions:
         found = [(await desk.shown(on=day(n))).json()["version"] for n in (9, 10, 19, 20)]
         assert found == [1, 1, 1, 2]
 
+    async def test_one_that_comes_while_the_one_before_goes(self, desk: Desk) -> None:
+        """Both hold the generation and the row of the one before: whoever is first, none waits for ever."""
+        for number in range(2, 8):
+            before = await desk.ask("GET", f"/versions/{number - 1}", desk.writer)
+            row = await desk.act(await desk.draft(starts=number), "submit", desk.writer)
+            came, went = await asyncio.gather(
+                desk.act(row, "publish", desk.publisher),
+                desk.act(before, "withdraw", desk.publisher, reason="由新版本代替"),
+            )
+            assert came.status_code == 200, came.text
+            assert went.status_code in (200, 412), went.text
+
     async def test_what_is_withdrawn_in_force_stays_readable_and_was_in_force(
         self, desk: Desk, state: State
     ) -> None:
@@ -421,6 +434,45 @@ class TestLayers:
         row = await desk.act(row, "submit", desk.writer)
         answer = await desk.act(row, "publish", desk.publisher)
         assert (answer.status_code, answer.json()["code"]) == (403, "guide-same-person")
+
+    async def test_a_limit_has_the_words_of_the_province(self, desk: Desk) -> None:
+        words = {"basis": "本地规定", "note": "另行通知", "starts": "received"}
+        for name, value in words.items():
+            limit = {**desk.guide()["promised_limit"], name: value}
+            answer = await desk.layer(COUNTY, promised_limit=limit)
+            assert faults(answer) == {(f"/promised_limit/{name}", "locked")}
+
+    async def test_words_that_the_province_changes_change_everywhere(self, desk: Desk) -> None:
+        limit = desk.guide()["promised_limit"]
+        await desk.publish(await desk.layer(COUNTY, promised_limit={**limit, "value": 3}))
+        done = await desk.publish(await desk.draft(promised_limit={**limit, "note": "新说明"}))
+        assert done.status_code == 200, done.text
+        shown = (await desk.shown(COUNTY)).json()["promised_limit"]
+        assert (shown["value"], shown["note"]) == (3, "新说明")
+
+    async def test_of_many_who_begin_one_at_once_one_does(self, desk: Desk) -> None:
+        answers = await asyncio.gather(*(desk.layer(COUNTY, handle_time=t) for t in "甲乙丙丁"))
+        codes = sorted(answer.status_code for answer in answers)
+        assert codes[0] == 200, [answer.text for answer in answers]
+        assert set(codes[1:]) <= {412, 428}
+        etag = next(answer for answer in answers if answer.status_code == 200).headers["etag"]
+        row = await desk.publish(await desk.layer(COUNTY, handle_time="戊", etag=etag))
+        etag = row.headers["etag"]
+        answers = await asyncio.gather(
+            *(desk.layer(COUNTY, handle_time=t, starts=3, etag=etag) for t in "甲乙丙丁")
+        )
+        assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
+
+    async def test_who_sees_no_drafts_sees_what_is_published(self, desk: Desk, make: Make) -> None:
+        teller = make.teller(await make.place())
+        row = await desk.layer(COUNTY, handle_time="甲")
+        assert (await desk.ask("GET", f"/layers/{COUNTY}", teller)).status_code == 404
+        row = await desk.publish(row)
+        await desk.layer(COUNTY, handle_time="乙", starts=3, etag=row.headers["etag"])
+        shown = (await desk.ask("GET", f"/layers/{COUNTY}", teller)).json()
+        assert (shown["version"], shown["state"]) == (1, "published")
+        shown = (await desk.ask("GET", f"/layers/{COUNTY}", desk.writer)).json()
+        assert (shown["version"], shown["state"]) == (2, "draft")
 
     async def test_a_draft_is_written_anew_and_a_published_one_followed(self, desk: Desk) -> None:
         first = await desk.layer(COUNTY, handle_time="甲")

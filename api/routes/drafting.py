@@ -93,31 +93,18 @@ class LayerOf(NamedTuple):
     row: GuideLayer | None
 
 
-async def _layer(
-    request: Request, matter: str, division: str, session: Session, *, lock: bool = False
-) -> LayerOf:
-    state: State = request.app.state.syt
-    place = state.desk.divisions.get(division, today())
-    row = await queries.layer(session, matter, place.code, lock=lock)
-    return LayerOf(matter, place, row)
-
-
 async def found_layer(
     request: Request, matter: KnownMatter, division: DivisionPath, session: Session
 ) -> LayerOf:
-    """Load the layer of the path."""
-    return await _layer(request, matter, division, session)
-
-
-async def locked_layer(
-    request: Request, matter: KnownMatter, division: DivisionPath, session: Session
-) -> LayerOf:
-    """Load the layer of the path and hold its row."""
-    return await _layer(request, matter, division, session, lock=True)
+    """Load the layer of the path; for who may not see drafts the newest that is or was published."""
+    state: State = request.app.state.syt
+    caller = await identify(request)
+    place = state.desk.divisions.get(division, today())
+    shown = not caller.may(May.GUIDE_READ)
+    return LayerOf(matter, place, await queries.layer(session, matter, place.code, shown=shown))
 
 
 FoundLayer = Annotated[LayerOf, Depends(found_layer, scope="function")]
-LockedLayer = Annotated[LayerOf, Depends(locked_layer, scope="function")]
 
 
 def _drafted(row: GuideVersion | GuideLayer, caller: Caller) -> dict[str, Any]:
@@ -175,7 +162,7 @@ async def redraft_version(
 
 @router.post("/versions/{version}/actions", response_model=VersionView, responses=VERSIONED)
 async def act_on_version(
-    row: Locked, wanted: GuideActionRequest, caller: Drafter, session: Session, held: Held,
+    row: Found, wanted: GuideActionRequest, caller: Drafter, session: Session, held: Held,
     if_match: IfMatch = None,
 ) -> Response:  # fmt: skip
     """Submit, publish, send back or withdraw a version. Who wrote it does not publish it."""
@@ -226,30 +213,29 @@ async def diff_versions(
 @router.get("/layers/{division}", response_model=LayerView, responses=VERSIONED)
 async def get_layer(found: FoundLayer, caller: Reader) -> Response:
     """Show the layer of a place that is worked on or in force."""
-    if found.row is None or (found.row.published_by is None and not caller.may(May.GUIDE_READ)):
+    if found.row is None:
         raise LayerNotFound()
     return _shown(found.row, caller)
 
 
 @router.put("/layers/{division}", response_model=LayerView, responses=VERSIONED)
 async def draft_layer(
-    found: LockedLayer, wanted: LayerWanted, caller: Drafter, session: Session, held: Held,
+    found: FoundLayer, wanted: LayerWanted, caller: Drafter, session: Session, held: Held,
     if_match: IfMatch = None,
 ) -> Response:  # fmt: skip
     """Draft the layer of a place: the guide's own fields. `If-Match` where it has one already."""
     service.ensure(caller, May.GUIDE_DRAFT, found.place.code)
-    if found.row is not None:
-        service.match(found.row, version_of(if_match))
-    key = (found.matter, found.place)
+    revision = version_of(if_match) if found.row is not None else None
+    key, divisions = (found.matter, found.place), held.desk.divisions
     row = await service.draft_layer(
-        session, caller, key, wanted, row=found.row, divisions=held.desk.divisions
+        session, caller, key, wanted, revision=revision, divisions=divisions
     )
     return _shown(row, caller)
 
 
 @router.post("/layers/{division}/actions", response_model=LayerView, responses=VERSIONED)
 async def act_on_layer(
-    found: LockedLayer, wanted: GuideActionRequest, caller: Drafter, session: Session, held: Held,
+    found: FoundLayer, wanted: GuideActionRequest, caller: Drafter, session: Session, held: Held,
     if_match: IfMatch = None,
 ) -> Response:  # fmt: skip
     """Submit, publish, send back or withdraw the layer of a place."""
