@@ -19,6 +19,9 @@ ROOT = "/form_schema"
 SIZE, DEPTH, EXPANDED = 128 * 1024, 16, 5_000
 """Bytes; levels; parts when every reference is written out, which is what a check walks through."""
 
+LARGEST = 2**53
+"""Beyond it a number comes back from the database as another one, or can't be written at all."""
+
 DEFINED = "#/$defs/"
 REFERENCE = re.compile(re.escape(DEFINED) + "[A-Za-z0-9_-]+")
 """A definition by its plain name: what is escaped, or lies deeper, would be counted as nothing."""
@@ -45,6 +48,9 @@ MARKS: dict[str, Callable[[Any], bool]] = {
 WORDS = {
     "form-too-large": Words("申请表定义过大", "the form is larger than a form may be"),
     "form-too-deep": Words("申请表定义嵌套过深", "the form is nested too deep"),
+    "form-number": Words(
+        "数值的绝对值不得超过2的53次方", "a number is further from zero than 2 to the power of 53"
+    ),
     "form-dialect": Words("申请表须采用 JSON Schema 2020-12", "a form is JSON Schema 2020-12"),
     "form-reference": Words(
         "引用只能指向本表 $defs 中的定义", "a reference points to a definition in the form's own `$defs`"
@@ -86,6 +92,8 @@ def _finding(code: str, *path: Any) -> Finding:
 def _bounds(schema: Mapping[str, Any]) -> Iterator[Finding]:
     if _depth(schema) > DEPTH:
         yield _finding("form-too-deep")
+    elif not all(_is_kept(part) for part in _parts(schema)):
+        yield _finding("form-number")
     elif len(orjson.dumps(schema)) > SIZE:
         yield _finding("form-too-large")
 
@@ -99,10 +107,21 @@ def _depth(value: Any) -> int:
     return deep
 
 
+def _is_kept(part: Any) -> bool:
+    return not isinstance(part, int | float) or -LARGEST <= part <= LARGEST
+
+
 def _children(part: Any) -> list[Any]:
     if isinstance(part, dict):
         return list(part.values())
     return part if isinstance(part, list) else []
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Walk a value and everything in it."""
+    yield value
+    for child in _children(value):
+        yield from _parts(child)
 
 
 def _shape(schema: Mapping[str, Any]) -> Iterator[Finding]:
@@ -172,13 +191,6 @@ def _expanded(schema: Mapping[str, Any]) -> int:
     except CycleError:
         return EXPANDED + 1
     return sizes[""]
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    """Walk a value and everything in it."""
-    yield value
-    for child in _children(value):
-        yield from _parts(child)
 
 
 def _targets(parts: Iterable[Any]) -> Iterator[str]:

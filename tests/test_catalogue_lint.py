@@ -148,6 +148,9 @@ class TestForms:
         [
             (nested(30), "form-too-deep"),
             ({"type": "object", "description": "x" * 200_000}, "form-too-large"),
+            ({"type": "object", "maximum": 1e30}, "form-number"),
+            ({"type": "object", "examples": [{"a": [-(2**53) - 1]}]}, "form-number"),
+            ({"type": "object", "enum": [2**70]}, "form-number"),
             (doubling(28), "form-recursive"),
             ({"type": "object", "$ref": "#/$defs/%61", "$defs": {"a": {}}}, "form-reference"),
             ({"type": "object", "$ref": "#/$defs/a~0", "$defs": {"a~": {}}}, "form-reference"),
@@ -168,6 +171,11 @@ class TestForms:
     )  # fmt: skip
     def test_what_could_do_harm_is_found(self, schema: dict[str, Any], code: str) -> None:
         assert code in {finding.code for finding in forms.check(schema)}
+
+    def test_a_number_may_be_as_large_as_is_kept(self) -> None:
+        large = {"type": "integer", "minimum": -(2**53), "maximum": 2**53}
+        schema = {"type": "object", "properties": {"a": large}, "examples": [{"a": 2**53}]}
+        assert forms.check(schema) == []
 
     def test_references_are_counted_however_many_follow_one_another(self) -> None:
         assert forms.check(chain(50)) == []
