@@ -316,3 +316,12 @@ async def test_memory_and_queue_are_bounded() -> None:
 def test_an_end_of_the_period_is_named_as_its_last_day(state: State) -> None:
     ended = replace(guide_of(state), effective_to=date(2027, 1, 1))
     assert compose(ended, "", ADDRESS).edition == "第1版，2026年1月1日起施行，2026年12月31日止"
+
+
+async def test_a_place_that_is_not_there_has_no_sheet(http: httpx.AsyncClient) -> None:
+    for place in ("999999", "330104"):
+        answer = await http.get(f"/g/{PENSION}?division={place}")
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            404,
+            "application/problem+json",
+        )

@@ -93,7 +93,7 @@ async def _sheet(
     request: Request, held: State, press: Press, kind: str, matter: str, division: str | None,
     day: date,
 ) -> Response:  # fmt: skip
-    guide = held.desk.catalogue.resolve(matter, division, day)
+    guide = held.desk.catalogue.look_up(matter, division, day)
     place, address = _place(held, division, day), _address(held, matter, division)
     tag = tag_of(kind, guide.etag, place, address)
     known = tagged(request, b"", tag)
