@@ -53,6 +53,7 @@ WORDS = {
         "政府部门核发的材料须有免提交方式", "what the government has is exempt in some way"
     ),
     "copy-of-identity": Words("不得要求身份证件复印件", "copies of identity papers can't be asked for"),
+    "too-many-materials": Words("申请材料不得超过100项", "a guide asks for 100 materials at most"),
     "material-twice": Words("材料编码重复", "two materials share a code"),
     "situation-unknown": Words("材料指向不存在的情形", "a material points to a situation that is not there"),
     "situation-twice": Words("情形选项编码重复", "two options share a code"),
@@ -87,6 +88,9 @@ SHORT_NUMBER = re.compile(
     r"(?:1[0-9]{4}|[48]00-?[0-9]{3}-?[0-9]{4}|[48]00[0-9]-?[0-9]{3}-?[0-9]{3})", re.ASCII
 )
 SURVEY_DAYS = 5
+MATERIALS = 100
+"""The guides that ship ask for less than a tenth of it; the printed guide is set while somebody waits."""
+
 SHORTEST_NAME = 4
 """Characters from which on a material's name in a condition is no chance."""
 
@@ -241,6 +245,12 @@ def sharing(guide: GuideContent) -> Iterator[Finding]:
         yield _error("copy-of-identity", "materials", at, "copy_count")
 
 
+def number_of_materials(guide: GuideContent) -> Iterator[Finding]:
+    """No guide asks for more than can be shown."""
+    if len(guide.materials) > MATERIALS:
+        yield _error("too-many-materials", "materials")
+
+
 def situations(guide: GuideContent) -> Iterator[Finding]:
     """Materials are named once, and point to situations that are there."""
     options = [option.code for situation in guide.situations for option in situation.options]
@@ -287,5 +297,5 @@ def manners(guide: GuideContent) -> Iterator[Finding]:
 
 LINT: tuple[Rule, ...] = (
     conditions, at_once, survey, in_person, adding_up, flow, promise, phones, marks, money, bases,
-    sharing, situations, codes, routing, manners,
+    sharing, number_of_materials, situations, codes, routing, manners,
 )  # fmt: skip

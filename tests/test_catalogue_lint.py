@@ -36,6 +36,10 @@ def findings(content: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {(f.code, f.at, f.level.value) for f in found}
 
 
+def materials(number: int) -> list[dict[str, Any]]:
+    return [{**BASE["materials"][0], "code": f"paper_{n}"} for n in range(number)]
+
+
 OPTION = {"question": "问", "options": [{"code": "a", "name": "甲"}, {"code": "a", "name": "乙"}]}
 ROUTED = {**BASE["form_schema"], "required": []}
 
@@ -64,6 +68,7 @@ BROKEN: list[tuple[str, Any, tuple[str, str, str]]] = [
     ("materials.0.legal_basis", "按惯例", ("material-without-basis", "/materials/0/legal_basis", "error")),
     ("materials.0.exemptions", [], ("shared-without-exemption", "/materials/0/exemptions", "error")),
     ("materials.0.copy_count", 1, ("copy-of-identity", "/materials/0/copy_count", "error")),
+    ("materials", materials(101), ("too-many-materials", "/materials", "error")),
     ("materials.1.code", "id_card", ("material-twice", "/materials/1/code", "error")),
     ("materials.2.situations", ["none"], ("situation-unknown", "/materials/2/situations", "error")),
     ("materials.0.situations", ["none"], ("situation-required", "/materials/0/necessity", "error")),
@@ -88,6 +93,12 @@ def test_a_survey_takes_its_time() -> None:
     assert ("survey-too-short", "/flow/2", "warning") not in findings(content)
     content["promised_limit"] = {**LIMIT, "value": 4}
     assert ("survey-too-short", "/flow/2", "warning") in findings(content)
+
+
+def test_a_guide_may_ask_for_as_many_materials_as_can_be_shown() -> None:
+    assert not any(
+        code == "too-many-materials" for code, *_ in findings(changed("materials", materials(100)))
+    )
 
 
 def test_no_rule_is_without_a_guide_that_breaks_it() -> None:
