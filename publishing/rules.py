@@ -14,7 +14,7 @@ from matters import queries
 from matters.compiled import MASTER
 from matters.errors import GuideBreaksRules, GuideNotValid, LayerNotAllowed, LayersInTheWay
 from matters.models import GuideLayer, GuideVersion
-from schemas.drafting import Period, VersionWanted
+from schemas.drafting import LayerWanted, Period, VersionWanted
 from schemas.guides import GuideContent
 
 Row: TypeAlias = GuideVersion | GuideLayer
@@ -47,6 +47,13 @@ def level_faults(place: Place) -> Iterator[Fault]:
         yield Fault("/path/division", "level", words)
 
 
+def empty_faults(wanted: LayerWanted) -> Iterator[Fault]:
+    """Find out whether a layer says nothing."""
+    if not wanted.fields():
+        words = Words("至少填写一个栏目", "say at least one field otherwise")
+        yield Fault("", "empty", words)
+
+
 def check_version(matter: str, wanted: VersionWanted) -> None:
     """Refuse a draft of the master whose period, code or form can't be kept.
 
@@ -65,14 +72,38 @@ def check_layer(grounds: Sequence[GuideContent], wanted: Mapping[str, Any]) -> N
 
     Raises:
         GuideNotValid: there is none.
-        LayerNotAllowed: naming every locked field and every wrong direction.
+        LayerNotAllowed: naming every locked field and every wrong direction, else every rule it breaks.
     """
     if not grounds:
         words = Words("该期间没有省级办事指南", "the province has no guide in that period")
         raise GuideNotValid(faults=[Fault("/effective_from", "no-master", words)])
-    found = {(f.at, f.rule): f for above in grounds for f in layers.check(above, wanted)}
+    found = {(f.at, f.rule): f for above in grounds for f in layer_faults(above, wanted)}
     if found:
         raise LayerNotAllowed(faults=list(found.values()))
+
+
+def layer_faults(above: GuideContent, wanted: Mapping[str, Any]) -> list[Fault]:
+    """List what of a layer may not lie over a guide; where all of it may, the rules that are broken with it."""
+    faults = layers.check(above, wanted)
+    if faults:
+        return faults
+    laid = above.model_copy(update=layers.lay(above, layers.pack(above, wanted)))
+    known = {_named(above, error) for error in _errors(above)}
+    return [error.fault() for error in _errors(laid) if _named(laid, error) not in known]
+
+
+def _errors(guide: GuideContent) -> list[Finding]:
+    """Find the errors that a layer can make: not those of the form, which no layer changes."""
+    found = (finding for rule in lint.LINT for finding in rule(guide))
+    return [finding for finding in found if finding.level is Class.ERROR]
+
+
+def _named(guide: GuideContent, error: Finding) -> tuple[str, ...]:
+    """Name an error by its material's code: its place moves when another is left out."""
+    _, *path = error.at.split("/")
+    if path[0] == "materials" and len(path) > 1:
+        path[1] = guide.materials[int(path[1])].code
+    return (error.code, *path)
 
 
 async def grounds_of(
@@ -143,7 +174,7 @@ def _is_within(divisions: DivisionsMemory, one: GuideLayer, row: GuideLayer) -> 
 
 def _faults_under(above: Sequence[GuideContent], one: GuideLayer) -> list[Fault]:
     return [
-        fault for guide in above for fault in layers.check(guide, layers.unpack(guide, one.content))
+        fault for guide in above for fault in layer_faults(guide, layers.unpack(guide, one.content))
     ]
 
 

@@ -38,6 +38,7 @@ from publishing.rules import (
     check_layer,
     check_rules,
     check_version,
+    empty_faults,
     grounds_of,
     level_faults,
     period_faults,
@@ -180,7 +181,7 @@ async def draft_layer(
     match(row, revision)
     if row is not None and state_of(row) == "submitted":
         raise GuideActionNotAllowed(actions=actions(caller, row))
-    refuse([*period_faults(wanted), *level_faults(place)])
+    refuse([*period_faults(wanted), *level_faults(place), *empty_faults(wanted)])
     new = GuideLayer(base_code=matter, division=place.code, **_drafted(wanted, caller, {}))
     grounds = await grounds_of(session, divisions, new)
     check_layer(grounds, wanted.fields())
@@ -219,7 +220,7 @@ async def _rewrite(
     row.effective_from, row.effective_to, row.content = (
         wanted.effective_from, wanted.effective_to, content,
     )  # fmt: skip
-    row.editors = [*row.editors, *({row.edited_by, caller.id} - {None, *row.editors})]
+    row.editors = [*dict.fromkeys((*row.editors, row.edited_by or caller.id, caller.id))]
     row.edited_by, row.revision = caller.id, row.revision + 1
     session.add(row)
     await session.flush()

@@ -450,6 +450,24 @@ class TestLayers:
         shown = (await desk.shown(COUNTY)).json()["promised_limit"]
         assert (shown["value"], shown["note"]) == (3, "新说明")
 
+    async def test_one_that_says_nothing_is_none(self, desk: Desk) -> None:
+        answer = await desk.layer(COUNTY)
+        assert (answer.status_code, faults(answer)) == (422, {("", "empty")})
+
+    async def test_the_guide_with_one_keeps_the_rules(self, desk: Desk) -> None:
+        """A condition asks for a proof: the paper that is the proof can't be left out."""
+        guide = desk.guide()
+        paper = {**guide["materials"][0], "code": "proof", "name": "本人居住证明"}
+        asks = [*guide["accept_conditions"], "提供居住证明"]
+        kept, at = guide["materials"], f"/accept_conditions/{len(asks) - 1}"
+        drafted = await desk.draft(materials=[*kept, paper], accept_conditions=asks)
+        assert (await desk.publish(drafted)).status_code == 200
+        refused = await desk.layer(COUNTY, materials=kept)
+        assert (refused.status_code, refused.json()["code"]) == (422, "layer-not-allowed")
+        assert faults(refused) == {(at, "condition-proof-missing")}
+        fewer = [one for one in [*kept, paper] if one["code"] != "household_book"]
+        assert (await desk.layer(COUNTY, materials=fewer)).status_code == 200
+
     async def test_of_many_who_begin_one_at_once_one_does(self, desk: Desk) -> None:
         answers = await asyncio.gather(*(desk.layer(COUNTY, handle_time=t) for t in "甲乙丙丁"))
         codes = sorted(answer.status_code for answer in answers)
