@@ -25,7 +25,13 @@ __all__ = ["document", "running"]
 pytestmark = pytest.mark.slow
 
 KNOWN = [caller for caller in CALLERS if caller not in NOBODY]
-SCENARIOS, STEPS = 90, 12
+SCENARIOS, STEPS, ROUNDS = 90, 12, 4
+"""Another round is run where chance has not met an answer of `REACHED`."""
+
+SETTINGS = hypothesis.settings(
+    max_examples=SCENARIOS, stateful_step_count=STEPS, deadline=None, database=None,
+    phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+)  # fmt: skip
 
 MATTERS = (m.RECORD, "332014901014")
 """Decided by one person, and by two."""
@@ -144,11 +150,8 @@ def test_what_follows_is_as_the_document_says(
         (Journey, document.as_state_machine()),
         {"running": running, "seen": seen, "session": calls()},
     )
-    run_state_machine_as_test(
-        hypothesis.seed(SEEDS[seed])(links),
-        settings=hypothesis.settings(
-            max_examples=SCENARIOS, stateful_step_count=STEPS, deadline=None, database=None,
-            phases=[Phase.generate], suppress_health_check=list(HealthCheck),
-        ),
-    )  # fmt: skip
-    assert {(name, status) for name, status in REACHED.items()} <= set(seen), seen
+    for n in range(ROUNDS):
+        run_state_machine_as_test(hypothesis.seed(SEEDS[seed] + n)(links), settings=SETTINGS)
+        if set(REACHED.items()) <= set(seen):
+            return
+    assert set(REACHED.items()) <= set(seen), seen
