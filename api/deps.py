@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import orjson
 from fastapi import Depends, Header, Path, Request, Security
 from fastapi.security import HTTPBearer
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -27,6 +28,7 @@ from applications.errors import ApplicationNotFound
 from applications.models import Application
 from kit.db import transaction
 from kit.errors import Fault, Words
+from kit.repeats import Asked
 
 
 async def get_state(request: Request) -> State:
@@ -159,3 +161,33 @@ def version_of(if_match: str | None) -> int:
         words = Words('须为带引号的版本号，如 "3"', 'a version in quotes, as "3"')
         raise RequestInvalid(faults=[Fault("/header/If-Match", "form", words)])
     return int(found[1])
+
+
+KEY = re.compile(r"[\x21-\x7e]{8,64}")
+Key = Annotated[
+    str,
+    Header(alias="Idempotency-Key", pattern=f"^{KEY.pattern}$", description="8-64 visible ASCII."),
+]
+
+
+async def asked_again(
+    request: Request,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key", pattern=f"^{KEY.pattern}$",
+            description="8-64 visible ASCII: the same call again makes nothing more.",
+        ),
+    ] = None,
+) -> Asked | None:  # fmt: skip
+    """Read under which key a call was sent, so that it may be sent again; None without one."""
+    if key is None:
+        return None
+    caller, body = await identify(request), getattr(request.state, "parsed", None)
+    sorted_body = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    where = f"{request.method} {request.url.path}\n".encode()
+    return Asked(caller.terminal or caller.id, key, where + sorted_body)
+
+
+Repeat = Annotated[Asked | None, Depends(asked_again)]
+"""For `kit.repeats.made_before`, of every POST that makes something."""

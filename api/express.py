@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from access.policy import May
 from api.body import LARGEST, PARSED_ALREADY, ContractRequest
 from api.conditional import tagged
-from api.deps import identify, identify_always
+from api.deps import KEY, identify, identify_always
 from api.problems import answer_to
-from api.routes.applications import KEY, submit_application
+from api.routes.applications import submit_application
 from kit.clock import today
 from kit.errors import DomainError
 from schemas.applications import ApplicationSubmit

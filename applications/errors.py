@@ -26,27 +26,6 @@ class ContentInvalid(DomainError):
     )
 
 
-class KeyReused(DomainError):
-    """The same idempotency key came with another body."""
-
-    kind = Kind.INVALID
-    code = "idempotency-key-reused"
-    title = Words("该 Idempotency-Key 已用于另一份申请", "The key was used for another body")
-    advice = Words(
-        "重试须原样重发；新的申请须用新的键。", "Repeat the same body, or use a new key."
-    )
-
-
-class KeyInProgress(DomainError):
-    """The first call with this key has not ended."""
-
-    kind = Kind.CONFLICT
-    code = "idempotency-key-in-progress"
-    title = Words("同一 Idempotency-Key 的请求仍在处理", "The first call with this key still runs")
-    advice = Words("稍候以同一键重试。", "Wait, then repeat with the same key.")
-    retry_after = 1
-
-
 class QueueFull(DomainError):
     """More submissions wait than can be written soon."""
 

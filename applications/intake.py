@@ -16,10 +16,11 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from applications.draft import Draft, renumbered
-from applications.errors import KeyInProgress, QueueFull
+from applications.errors import QueueFull
 from applications.numbers import Serials
 from kit.crypto import KeyRing
 from kit.db import AWAY, BUSY, DatabaseAway, driver
+from kit.repeats import KeyInProgress
 
 BATCH = 64
 """Submissions in one statement at most: more would make the first wait for the last."""

@@ -18,7 +18,6 @@ from applications.draft import Draft, Filing
 from applications.errors import (
     ActionNotAllowed,
     ContentInvalid,
-    KeyReused,
     NotAvailable,
     StaleVersion,
 )
@@ -31,6 +30,7 @@ from events.models import Event
 from kit.clock import day_of, now
 from kit.db import Sessions, transaction
 from kit.errors import DomainError, Fault
+from kit.repeats import KeyReused
 from matters.compiled import CompiledGuide
 from matters.errors import GuideNotFound, GuideSuperseded, MatterNotFound
 from outlets.errors import MatterNotOpen, OutletClosed

@@ -7,7 +7,7 @@ from sqlmodel import SQLModel
 
 MODULES = (
     "access.models", "agencies.models", "applications.models", "divisions.models", "events.models",
-    "files.models", "kit.generations", "kit.workdays", "matters.models", "outlets.models",
+    "files.models", "kit.generations", "kit.repeats", "kit.workdays", "matters.models", "outlets.models",
 )  # fmt: skip
 """Modules with tables, by name: an import that nobody uses is one that a linter may drop. A test holds
 the list against the tree."""

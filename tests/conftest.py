@@ -33,7 +33,7 @@ SPEED = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\nmax_conn
 TEMPLATE = "syt"
 CHANGING = (
     "application", "event", "event_text", "event_sequence", "stored_file", "access_record",
-    "used_assertion",
+    "used_assertion", "idempotency_key",
 )  # fmt: skip
 
 

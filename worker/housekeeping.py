@@ -1,10 +1,11 @@
-"""What has to be done now and then: partitions ahead of time, assertions forgotten."""
+"""What has to be done now and then: partitions ahead of time, assertions and old keys forgotten."""
 
 from datetime import timedelta
 
 from access import queries as access
 from events import queries as events
 from events.service import MONTHS_AHEAD
+from kit import repeats
 from kit.clock import now
 from kit.db import Sessions, transaction
 from worker.tasks import Task
@@ -14,6 +15,9 @@ RETRY = 60.0
 KEPT = timedelta(minutes=10)
 """How long a used assertion is remembered past its end: clocks may differ."""
 
+KEYS_KEPT = timedelta(days=40)
+"""How long a repeated call is known as one; the contract says 30 days at least."""
+
 
 async def keep(sessions: Sessions) -> float:
     """Do it once. Two workers doing it at once do no harm."""
@@ -21,6 +25,7 @@ async def keep(sessions: Sessions) -> float:
         await events.make_partitions(session, MONTHS_AHEAD)
     async with transaction(sessions) as session:
         await access.forget_assertions(session, now() - KEPT)
+        await repeats.forget(session, now() - KEYS_KEPT)
     return PERIOD
 
 

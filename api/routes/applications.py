@@ -1,12 +1,11 @@
 """Applications: handing in, reading, acting."""
 
-import re
 from datetime import datetime
 from time import perf_counter
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from access import service as access
@@ -15,7 +14,7 @@ from access.errors import Forbidden
 from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
-from api.deps import Held, IfMatch, Locked, Session, Visible, may, version_of
+from api.deps import Held, IfMatch, Key, Locked, Session, Visible, may, version_of
 from api.figures import ACKNOWLEDGED
 from api.openapi import VERSIONED, carries, refuses
 from api.paging import Pager
@@ -39,11 +38,6 @@ from schemas.base import Page
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.APPLICATION_READ)]
-KEY = re.compile(r"[\x21-\x7e]{8,64}")
-Key = Annotated[
-    str,
-    Header(alias="Idempotency-Key", pattern=f"^{KEY.pattern}$", description="8-64 visible ASCII."),
-]
 
 
 MADE: dict[int | str, dict[str, Any]] = {
