@@ -24,10 +24,16 @@ class Reach:
     agencies: frozenset[str] = frozenset()
     areas: tuple[str, ...] = ()
     """First digits of the agencies' codes: `33` a province, `3301` a city, `330106` a county."""
+    banks: frozenset[str] = frozenset()
+    """Of these it reaches outlets, and no application."""
 
     def covers(self, *, outlet: str, agency: str) -> bool:
         """Tell whether an application of `outlet` at `agency` is within."""
         return outlet in self.outlets or agency in self.agencies or agency.startswith(self.areas)
+
+    def covers_outlet(self, *, outlet: str, bank: str, division: str) -> bool:
+        """Tell whether an outlet of the registry is within."""
+        return outlet in self.outlets or bank in self.banks or division.startswith(self.areas)
 
     def __bool__(self) -> bool:
         return bool(self.outlets or self.agencies or self.areas)
@@ -78,6 +84,7 @@ def _reach(scopes: Mapping[Scope, set[str]]) -> Reach:
         outlets=frozenset(scopes.get(Scope.OUTLET, ())),
         agencies=frozenset(scopes.get(Scope.AGENCY, ())),
         areas=tuple(sorted(filter(None, map(area_of, scopes.get(Scope.DIVISION, ()))))),
+        banks=frozenset(scopes.get(Scope.BANK, ())),
     )
 
 

@@ -24,7 +24,8 @@ from kit.workdays import CalendarDay, Workdays, parse_notices
 from matters import register
 from matters.files import MAX_BYTES, Citations, FileUnreadable, read_as, read_guide
 from outlets.memory import KIND as OUTLETS
-from outlets.models import Agreement, Bank, Outlet, Teller, Terminal
+from outlets.models import CHANGED, Agreement, Bank, Outlet, Teller, Terminal
+from outlets.service import Deed, store
 from publishing import service as publishing
 from schemas.guides import GuideFile
 from schemas.matters import DocumentRow, ItemRow, MatterRow, PackageFile, PackagesFile
@@ -62,13 +63,22 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         raise LoadFailed(f"{path}: {error}") from error
 
 
+BY = Deed("person:syt-load", "operator", "load")
+
+
 async def put_rows(
     sessions: Sessions, kind: str, table: type[SQLModel], rows: Iterable[Mapping[str, Any]]
 ) -> int:
-    """Put rows chunk by chunk, stamped with the generation of their kind where they have one."""
+    """Put rows chunk by chunk, stamped with the generation of their kind where they have one.
+
+    The registry's are kept with their history.
+    """
     changed = 0
     for chunk in chunks(rows, CHUNK):
         async with transaction(sessions) as session:
+            if table.__tablename__ in CHANGED:
+                changed += len(await store(session, table, chunk, BY))
+                continue
             stamp = {"generation": await raise_generation(session, kind)}
             chunk = [{**row, **stamp} for row in chunk]
             if "created_at" in table.model_fields:

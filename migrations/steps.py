@@ -25,8 +25,9 @@ def _for_as_long_as_it_takes() -> Iterator[None]:
 
 
 def add_index(
-    name: str, table: str, columns: Sequence[str | sa.TextClause], *, where: str | None = None
-) -> None:
+    name: str, table: str, columns: Sequence[str | sa.TextClause], *, where: str | None = None,
+    using: str = "btree",
+) -> None:  # fmt: skip
     """Build an index beside the running service.
 
     One that was broken off stays behind, unusable and still written to: it is dropped first.
@@ -36,7 +37,21 @@ def add_index(
         op.create_index(
             name, table, list(columns), if_not_exists=True, postgresql_concurrently=True,
             postgresql_where=None if where is None else sa.text(where),
+            postgresql_using=using,
         )  # fmt: skip
+
+
+def add_check(name: str, table: str, condition: str) -> None:
+    """Let rows hold to a condition: the old ones are looked through without a lock on writers."""
+    op.execute(f"""
+        DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = '{name}') THEN
+                ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID;
+            END IF;
+        END $$
+    """)
+    with _for_as_long_as_it_takes():
+        op.execute(f"DO $$ BEGIN ALTER TABLE {table} VALIDATE CONSTRAINT {name}; END $$")
 
 
 def drop_index(name: str) -> None:

@@ -1,27 +1,58 @@
 """Tables of the registry."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, get_args
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlmodel import Field
+from sqlalchemy.dialects.postgresql import ARRAY, INT4MULTIRANGE, JSONB
+from sqlmodel import Field, SQLModel
 
 from kit.db import Dated, Instant, Stamped, one_of
 from kit.ids import uuid7
 from schemas.guides import ServiceClass
-from schemas.outlets import OutletKind, OutletStatus
+from schemas.outlets import BankStatus, OutletKind, OutletStatus
+
+CHANGED = ("bank", "agreement", "outlet", "terminal", "teller")
+"""What keeps a history."""
+
+
+EMPTY: Mapping[str, Any] = {"server_default": ""}
+"""Columns that came later: code that does not know them leaves them empty."""
+
+SYSTEMS = ("cgcs2000", "wgs84", "gcj02", "bd09")
+"""Systems in which a point may be handed in. The first two are one for any use here."""
+
+
+def _codes(name: str, length: int) -> sa.Column[Any]:
+    return sa.Column(name, ARRAY(sa.String(length)), server_default="{}", nullable=False)
+
+
+def _small(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.SmallInteger, server_default="0", nullable=False)
 
 
 class Bank(Stamped, Dated, table=True):
-    """A bank's legal entity that co-operates."""
+    """A bank's legal entity that co-operates, or that somebody proposes."""
 
     __tablename__ = "bank"
+    __table_args__ = (one_of("status", get_args(BankStatus)),)
 
     code: str = Field(primary_key=True, max_length=12)
-    name: str = Field(max_length=100)
+    name: str = Field(max_length=100, description="Of the legal entity, in full.")
     bank_class: str = Field(max_length=3, description="First three digits of its CNAPS numbers.")
+    status: str = Field(
+        default="active", max_length=12, sa_column_kwargs={"server_default": "active"}
+    )
+    short_names: list[str] = Field(
+        default_factory=list,
+        sa_column=_codes("short_names", 40),
+        description="What spreadsheets call it.",
+    )
+    credit_code: str | None = Field(default=None, max_length=18)
+    proposed_by: str = Field(default="", max_length=80, sa_column_kwargs=EMPTY)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class Agreement(Stamped, Dated, table=True):
@@ -32,14 +63,34 @@ class Agreement(Stamped, Dated, table=True):
 
     number: str = Field(primary_key=True, max_length=40)
     bank: str = Field(foreign_key="bank.code", max_length=12, index=True)
-    division: str = Field(max_length=6, description="The division whose agency is the party.")
+    division: str = Field(
+        max_length=6, index=True, description="The division whose agency is the party."
+    )
+    agency: str = Field(default="", max_length=6, sa_column_kwargs=EMPTY)
     valid_from: date = Field(sa_type=sa.Date)
-    valid_to: date = Field(sa_type=sa.Date, description="Last day.")
-    ended_on: date | None = Field(default=None, sa_type=sa.Date)
+    valid_to: date = Field(sa_type=sa.Date, index=True, description="Last day.")
+    ended_on: date | None = Field(
+        default=None, sa_type=sa.Date, description="First day without it, where it ends early."
+    )
+    end_reason: str = Field(default="", max_length=500, sa_column_kwargs=EMPTY)
     matters: list[str] | None = Field(
         default=None, sa_type=ARRAY(sa.String(12)), description="Base codes; null: all."
     )
     max_delegation: str = Field(default="D3", max_length=2, description="Links entrusted at most.")
+    delegations: dict[str, str] = Field(
+        default_factory=dict,
+        sa_column=sa.Column("delegations", JSONB, server_default="{}", nullable=False),
+        description="Matters for which less is entrusted: base code to D0..D3.",
+    )
+    data_scope: list[str] = Field(
+        default_factory=list,
+        sa_column=_codes("data_scope", 24),
+        description="Which data of a person the bank may be shown.",
+    )
+    liability: str = Field(default="", max_length=2000, sa_column_kwargs=EMPTY)
+    replaces: str | None = Field(default=None, max_length=40, index=True)
+    recorded_by: str = Field(default="", max_length=80, sa_column_kwargs=EMPTY)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class Outlet(Stamped, Dated, table=True):
@@ -50,10 +101,22 @@ class Outlet(Stamped, Dated, table=True):
         one_of("kind", get_args(OutletKind)),
         one_of("service_class", ServiceClass, "class"),
         one_of("status", get_args(OutletStatus)),
+        one_of("coordinate_system", SYSTEMS),
+        sa.CheckConstraint("(lat IS NULL) = (lng IS NULL)", name="point"),
+        *(
+            sa.Index(f"outlet_{name}_number_idx", name, "number")
+            for name in ("bank", "status", "kind", "service_class", "division", "agreement")
+        ),
+        sa.Index("outlet_bank_division_idx", "bank", "division"),
+        sa.Index("outlet_open_week_idx", "open_week", postgresql_using="gist"),
     )
 
     number: str = Field(primary_key=True, max_length=12)
     name: str = Field(max_length=100)
+    pinyin: str = Field(
+        default="", max_length=800, sa_column_kwargs=EMPTY, description="Blanks between syllables."
+    )
+    initials: str = Field(default="", max_length=200, sa_column_kwargs=EMPTY)
     bank: str = Field(foreign_key="bank.code", max_length=12, index=True)
     agreement: str | None = Field(
         default=None, foreign_key="agreement.number", max_length=40, index=True
@@ -61,16 +124,151 @@ class Outlet(Stamped, Dated, table=True):
     kind: str = Field(max_length=20)
     service_class: str = Field(max_length=8)
     status: str = Field(max_length=16)
+    status_since: datetime | None = Field(default=None, sa_type=Instant)
+    suspended_from: str | None = Field(
+        default=None, max_length=16, description="Status to which it returns when it is resumed."
+    )
+    failed_checks: int = Field(
+        default=0, sa_column=_small("failed_checks"), description="One after another: two end it."
+    )
+    rectify_by: date | None = Field(default=None, sa_type=sa.Date, description="Last day.")
     division: str = Field(max_length=9, index=True, description="Township, or county without any.")
+    village: str | None = Field(default=None, max_length=12, description="12 digits, where known.")
     address: str = Field(max_length=200)
     lat: float | None = Field(default=None, sa_type=sa.Double, description="CGCS2000.")
     lng: float | None = Field(default=None, sa_type=sa.Double)
+    coordinate_system: str = Field(
+        default="cgcs2000",
+        max_length=8,
+        sa_column_kwargs={"server_default": "cgcs2000"},
+        description="In which the point was handed in.",
+    )
+    original_lat: float | None = Field(default=None, sa_type=sa.Double)
+    original_lng: float | None = Field(default=None, sa_type=sa.Double)
     phone: str = Field(default="", max_length=20)
-    hours: str = Field(default="", max_length=200)
+    hours: str = Field(default="", max_length=200, description="As the outlet says them.")
+    opening: dict[str, Any] | None = Field(
+        default=None,
+        sa_type=JSONB(none_as_null=True),
+        description="`schemas.hours.Opening`; null: not known.",
+    )
+    open_week: Any = Field(
+        default=None,
+        sa_type=INT4MULTIRANGE,
+        nullable=True,
+        description="Minutes of a week, from Monday 0:00 on.",
+    )
+    open_holiday: Any = Field(
+        default=None,
+        sa_type=INT4MULTIRANGE,
+        nullable=True,
+        description="Minutes of a day, on public holidays.",
+    )
     windows: int = Field(default=1, sa_type=sa.SmallInteger)
-    cnaps: str | None = Field(default=None, max_length=12)
-    parent: str | None = Field(default=None, foreign_key="outlet.number", max_length=12)
+    equipment: list[str] = Field(default_factory=list, sa_column=_codes("equipment", 24))
+    zones: list[str] = Field(default_factory=list, sa_column=_codes("zones", 16))
+    contact_name: str = Field(
+        default="", max_length=60, sa_column_kwargs=EMPTY, description="Liaison (联络员)."
+    )
+    contact_phone: str = Field(default="", max_length=20, sa_column_kwargs=EMPTY)
+    cnaps: str | None = Field(default=None, max_length=12, index=True)
+    licence: str | None = Field(
+        default=None, max_length=15, index=True, description="Number of its financial licence."
+    )
+    parent: str | None = Field(default=None, foreign_key="outlet.number", max_length=12, index=True)
+    allowed: list[str] | None = Field(
+        default=None,
+        sa_type=ARRAY(sa.String(12)),
+        description="Base codes of matters it keeps to; null: all of its agreement.",
+    )
+    denied: list[str] = Field(default_factory=list, sa_column=_codes("denied", 12))
+    opened_on: date | None = Field(default=None, sa_type=sa.Date)
+    closed_on: date | None = Field(default=None, sa_type=sa.Date)
+    proposed_by: str = Field(default="", max_length=80, sa_column_kwargs=EMPTY)
+    approved_by: str | None = Field(default=None, max_length=80)
     is_sample: bool = False
+    version: int = 1
+
+
+class RegistryChange(SQLModel, table=True):
+    """One change of one row of the registry: who, when, what it was and what it is. Never changed.
+
+    A row that is made has no fields: what it was made as is what it is, less all changes since.
+    """
+
+    __tablename__ = "registry_change"
+    __table_args__ = (
+        one_of("kind", CHANGED),
+        sa.Index("registry_change_kind_key_idx", "kind", "key", "id"),
+        {"info": {"grants": "SELECT, INSERT"}},
+    )
+
+    id: int | None = Field(
+        default=None,
+        sa_column=sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    )
+    kind: str = Field(max_length=12)
+    key: str = Field(max_length=40)
+    version: int
+    at: datetime = Field(sa_type=Instant)
+    actor: str = Field(max_length=80)
+    actor_role: str = Field(max_length=32)
+    action: str = Field(max_length=24)
+    reason: str = Field(default="", max_length=500)
+    fields: dict[str, Any] = Field(sa_type=JSONB, description="Name to [before, after].")
+
+
+class AcceptanceSheet(SQLModel, table=True):
+    """A sheet of a site acceptance or an inspection, as it was filled in. Never changed."""
+
+    __tablename__ = "acceptance_sheet"
+    __table_args__ = (
+        one_of("occasion", ("acceptance", "inspection")),
+        sa.CheckConstraint("total BETWEEN 0 AND 100", name="total"),
+        sa.Index("acceptance_sheet_outlet_filled_idx", "outlet", "filled_at"),
+        {"info": {"grants": "SELECT, INSERT"}},
+    )
+
+    id: uuid.UUID = Field(default_factory=uuid7, primary_key=True)
+    outlet: str = Field(foreign_key="outlet.number", max_length=12)
+    occasion: str = Field(max_length=12)
+    inspected_on: date = Field(sa_type=sa.Date)
+    filled_at: datetime = Field(sa_type=Instant)
+    filled_by: str = Field(max_length=80)
+    points: dict[str, Any] = Field(sa_type=JSONB, description="Item to points; null: not yet.")
+    vetoes: list[str] = Field(sa_column=_codes("vetoes", 24))
+    total: int = Field(sa_type=sa.SmallInteger)
+    grade: str = Field(max_length=12)
+    passed: bool
+    remarks: str = Field(default="", max_length=2000)
+
+
+class OutletProposal(Dated, table=True):
+    """A change of an outlet that one side proposes and the other decides."""
+
+    __tablename__ = "outlet_proposal"
+    __table_args__ = (
+        one_of("state", ("pending", "approved", "refused", "withdrawn", "superseded")),
+        sa.Index("outlet_proposal_outlet_idx", "outlet", "id"),
+        sa.Index(
+            "outlet_proposal_pending_key",
+            "outlet",
+            unique=True,
+            postgresql_where=sa.text("state = 'pending'"),
+        ),
+        sa.Index("outlet_proposal_state_idx", "state", "id"),
+    )
+
+    id: uuid.UUID = Field(default_factory=uuid7, primary_key=True)
+    outlet: str = Field(foreign_key="outlet.number", max_length=12)
+    base_version: int = Field(description="Version of the outlet that it was made for.")
+    fields: dict[str, Any] = Field(sa_type=JSONB, description="Name to the value wanted.")
+    reason: str = Field(default="", max_length=500)
+    state: str = Field(default="pending", max_length=12)
+    proposed_by: str = Field(max_length=80)
+    decided_by: str | None = Field(default=None, max_length=80)
+    decided_at: datetime | None = Field(default=None, sa_type=Instant)
+    words: str = Field(default="", max_length=500, description="Why it was refused.")
     version: int = 1
 
 

@@ -1,0 +1,50 @@
+"""What can be done with the registry. Every change of it goes through `store`, which keeps its history."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from access.callers import Caller
+from kit.clock import now
+from kit.generations import raise_generation
+from kit.pinyin import keys
+from outlets import queries
+from outlets.memory import KIND
+
+
+class Deed(NamedTuple):
+    """Who changes something, in which role, what he does, and why."""
+
+    actor: str
+    role: str
+    action: str = "change"
+    reason: str = ""
+
+
+def deed(caller: Caller, action: str = "change", reason: str = "") -> Deed:
+    """Name what a caller does."""
+    return Deed(caller.id, caller.role, action, reason)
+
+
+async def store(
+    session: AsyncSession, table: type[SQLModel], rows: Sequence[Mapping[str, Any]], done: Deed
+) -> dict[str, int]:
+    """Make or change rows of the registry, each with its history; give keys and versions of those changed.
+
+    Rows are whole and hold the same columns; one that is there already as it is wanted stays as it is, and gets
+    no history. A name brings its pinyin. All processes know of it within two seconds. Writers of the registry
+    wait for each other from here on to the end of the transaction: do what takes long before.
+    """
+    stamped = [*map(_searchable, rows)] if "pinyin" in table.model_fields else [*rows]
+    generation, at = await raise_generation(session, KIND), now()
+    made = {"created_at": at, "generation": generation, "version": 1}
+    return await queries.put_with_history(
+        session, table, [{**row, **made} for row in stamped], {**done._asdict(), "at": at}
+    )
+
+
+def _searchable(row: Mapping[str, Any]) -> dict[str, Any]:
+    said, initials = keys(row["name"])
+    return {**row, "pinyin": said[:800], "initials": initials[:200]}
