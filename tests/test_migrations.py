@@ -22,7 +22,15 @@ from kit.embedded import OWNER, SERVICE
 from migrations.runner import config, migrate
 from tests.conftest import Server
 
-APPEND_ONLY = ("event", "event_text", "event_sequence", "access_record", "stored_file")
+APPEND_ONLY = (
+    "event",
+    "event_text",
+    "event_sequence",
+    "access_record",
+    "stored_file",
+    "grant_step",
+    "access_alert",
+)
 
 REVISIONS = list(ScriptDirectory.from_config(config("")).walk_revisions())[::-1]
 
