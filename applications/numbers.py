@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date
+from functools import lru_cache
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,8 +19,13 @@ SERIALS = 1_000_000
 
 def number(outlet: str, day: date, serial: int) -> str:
     """Compose a number: `SYT`, county 6, day 8, outlet serial 6, serial 6, check digit (MOD 11,10)."""
-    digits = f"{outlet[:6]}{day:%Y%m%d}{outlet[6:12]}{serial % SERIALS:06d}"
+    digits = f"{_head(outlet, day)}{serial % SERIALS:06d}"
     return f"SYT{digits}{mod_11_10(digits)}"
+
+
+@lru_cache(maxsize=4096)
+def _head(outlet: str, day: date) -> str:
+    return f"{outlet[:6]}{day:%Y%m%d}{outlet[6:12]}"
 
 
 def query_code(keys: KeyRing, application: str) -> str:

@@ -57,8 +57,8 @@ PROVINCES = frozenset(
 )
 """First two digits of an ID: GB/T 2260 provinces; 81 to 83 residence permits, 91 foreigners."""
 
-MOD_11_10 = [[((p + d) % 10 or 10) * 2 % 11 for d in range(10)] for p in range(11)]
-"""The running product of ISO 7064 MOD 11,10 after each digit."""
+MOD_11_10 = [{str(d): ((p + d) % 10 or 10) * 2 % 11 for d in range(10)} for p in range(11)]
+"""The running product of ISO 7064 MOD 11,10 after each digit, by the product before it and the digit."""
 
 ID_FORM = re.compile(r"[0-9]{17}[0-9X]", re.ASCII)
 CREDIT_FORM = re.compile(f"[{CREDIT_CHARS}]{{18}}")
@@ -111,7 +111,7 @@ def organization_check(body: str) -> str:
 def mod_11_10(digits: str) -> str:
     """Give the check digit of `digits` by ISO 7064 MOD 11,10 (CNAPS numbers, our numbers)."""
     product = 10
-    for digit in map(int, digits):
+    for digit in digits:
         product = MOD_11_10[product][digit]
     return str((11 - product) % 10)
 
