@@ -116,6 +116,23 @@ def mod_11_10(digits: str) -> str:
     return str((11 - product) % 10)
 
 
+CNAPS_FORM = re.compile(r"[0-9]{12}", re.ASCII)
+
+
+def cnaps_fault(number: str) -> str | None:
+    """Tell what is wrong with a payment-system number (支付系统行号): `form`, `check`, or nothing.
+
+    12 digits: bank 3, area 4, branch 4, check digit by ISO 7064 MOD 11,10.
+    """
+    if not CNAPS_FORM.fullmatch(number):
+        return "form"
+    return None if mod_11_10(number[:11]) == number[11] else "check"
+
+
+LICENCE_FORM = re.compile(r"[A-Z][0-9]{4}[A-Z][0-9]{9}", re.ASCII)
+"""Number of a financial licence: letter, institution 4, kind letter, level 1, area 4, serial 4."""
+
+
 def luhn_holds(number: str) -> bool:
     """Tell whether a bank card number passes the Luhn check (GB/T 15694)."""
     digits = [int(d) for d in reversed(number)]

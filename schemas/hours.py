@@ -147,6 +147,7 @@ def _of_weekday(opening: Opening, weekday: int) -> list[Span]:
 
 
 ALIKE = str.maketrans("：，、；～—－–至到~天", ":,,;-------日", "　 ")
+AFTER_DAYS = re.compile(r"(?<=[一二三四五六日]):")
 DAYS_FORM = re.compile(r"(?:周|星期|每周)([一二三四五六日])(?:-(?:周|星期)?([一二三四五六日]))?")
 NAMED = {"工作日": (1, 5), "每日": (1, 7), "周末": (6, 7), "双休日": (6, 7)}
 NAMED_FORM = re.compile("|".join(NAMED))
@@ -160,7 +161,7 @@ def parse(text: str) -> Opening | None:
 
     Without days, Monday to Friday. None: what stands there is not understood whole, or contradicts itself.
     """
-    tokens = _tokens(text.translate(ALIKE))
+    tokens = _tokens(AFTER_DAYS.sub("", text.translate(ALIKE)))
     if not tokens:
         return None
     try:
@@ -186,6 +187,8 @@ def _parts(tokens: list[re.Match[str]]) -> Iterator[dict[str, object]]:
                 yield {"days": days or [1, 2, 3, 4, 5], "periods": periods}
                 days, periods = [], []
             days = days + _days(token)
+    if not periods:
+        raise ValueError("days without hours")
     yield {"days": days or [1, 2, 3, 4, 5], "periods": periods}
 
 

@@ -13,6 +13,7 @@ OutletKind = Literal[
     "bank_branch", "convenience_point", "self_service", "agency_hall", "grassroots"
 ]
 OutletStatus = Literal["applied", "site_acceptance", "active", "rectifying", "suspended", "exited"]
+Grade = Literal["excellent", "good", "qualified", "rectify"]
 BankStatus = Literal["active", "proposed", "closed"]
 Query = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=FILLED)]
 

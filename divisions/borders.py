@@ -1,0 +1,55 @@
+"""Borders of counties: in which one does a point lie? Only of the province whose borders we have."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from shapely import STRtree
+from shapely.geometry import Point as Shape
+from shapely.geometry import shape
+
+from kit.coordinates import Point
+
+FILE = Path(__file__).parent.parent / "data" / "geo" / "zhejiang_counties.geojson"
+
+TOLERANCE = 0.005
+"""Degrees, half a kilometre: borders are generalised, and a point near one may fall beside it."""
+
+AT_SEA = 0.15
+"""Degrees: islands that the map leaves out lie this far from their county's shore."""
+
+COASTAL = frozenset({
+    "330206", "330211", "330212", "330225", "330226", "330282", "330303", "330305", "330326", "330327",
+    "330381", "330382", "330383", "330424", "330482", "330481", "330604", "330902", "330903", "330921",
+    "330922", "331002", "331004", "331022", "331081", "331082", "331083",
+})  # fmt: skip
+"""Counties with a shore."""
+
+
+class Borders:
+    """Counties as shapes, found by a tree."""
+
+    def __init__(self, path: Path) -> None:
+        features = json.loads(path.read_text(encoding="utf-8"))["features"]
+        self._codes = [str(feature["properties"]["code"]) for feature in features]
+        self._shapes = [shape(feature["geometry"]) for feature in features]
+        self._tree = STRtree(self._shapes)
+
+    def county(self, point: Point) -> str | None:
+        """Name the county in which a point lies; None beyond all borders that we have."""
+        found = self._tree.query(Shape(point.lng, point.lat), predicate="intersects")
+        return self._codes[found[0]] if len(found) else None
+
+    def holds(self, county: str, point: Point) -> bool | None:
+        """Tell whether a point lies in a county, or so near that it may; None: we have no borders of it."""
+        if county not in self._codes:
+            return None
+        away = self._shapes[self._codes.index(county)].distance(Shape(point.lng, point.lat))
+        nobodys = county in COASTAL and self.county(point) is None
+        return bool(away <= (AT_SEA if nobodys else TOLERANCE))
+
+
+@cache
+def borders() -> Borders:
+    """Give the borders that ship; read once, when first asked for."""
+    return Borders(FILE)
