@@ -77,6 +77,7 @@ class May(StrEnum):
     OUTLET_READ = "outlet:read"
     TASK_CLAIM = "task:claim"
     TASK_READ = "task:read"
+    TERMINAL_USE = "terminal:use"
 
 
 PUBLIC = frozenset({May.AGENCY_READ, May.DIVISION_READ, May.MATTER_READ, May.OUTLET_READ})
@@ -93,7 +94,7 @@ GRANTS = MappingProxyType(
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_DELIVER,
             May.APPLICATION_PROPOSE_REFUSAL, May.APPLICATION_SUBMIT, May.APPLICATION_SUPPLY,
-            May.APPLICATION_WITHDRAW, May.FILE_WRITE,
+            May.APPLICATION_WITHDRAW, May.FILE_WRITE, May.TERMINAL_USE,
         },
         Role.OUTLET_MANAGER: READING | {May.APPLICATION_ACT, May.APPLICATION_VOID},
         Role.BANK_ADMIN: PUBLIC,

@@ -27,6 +27,7 @@ from api.routes import (
     register,
     sheets,
     tasks,
+    terminals,
 )
 from api.state import make_state, running
 from api.tracing import Traced
@@ -36,7 +37,7 @@ from kit.telemetry import traces, wanted
 ROUTERS = (
     matters.router, applications.router, tasks.router, events.router, files.router, outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
-    sheets.router, drafting.router, catalogue.router, register.router,
+    sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

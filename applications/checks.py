@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from applications.numbers import RESERVED, TAKEN_WITHIN, parts
 from divisions.memory import DivisionsMemory
 from files.proof import proves
 from kit.clock import day_of
@@ -52,6 +53,7 @@ def content_faults(
     return [
         *_consent(wanted),
         *_captured(wanted, at),
+        *_number(wanted.number, outlet, day),
         *_applicant(wanted.applicant, guide, day),
         *_identity("/subject", wanted.subject, day),
         *_identity("/proxy", wanted.proxy, day),
@@ -72,6 +74,41 @@ def _captured(wanted: ApplicationSubmit, at: datetime) -> Iterator[Fault]:
     captured = wanted.captured_at
     if captured is not None and not at - OFFLINE <= captured <= at + AHEAD:
         yield Fault("/captured_at", "range", Words("设备时间不在合理范围", "no plausible time"))
+
+
+NUMBER_WORDS = {
+    "check": Words(
+        "办件编号不正确，请核对", "not a number of ours: its check digit or its day is wrong"
+    ),
+    "outlet": Words("办件编号不属于本网点", "the number is another outlet's"),
+    "day": Words("办件编号的预留日期在今天之后", "the number is of a day to come"),
+    "expired": Words(
+        "预留编号已超过60天，请重新取号并换发回执",
+        "reserved more than 60 days ago: reserve another, and give the applicant another receipt",
+    ),
+    "not-reserved": Words("该编号未预留给本终端", "the number was not reserved for this terminal"),
+    "used": Words("该预留编号已被另一办件使用", "the number was used for another application"),
+}
+
+
+def number_fault(rule: str) -> Fault:
+    """Say what is wrong with a number that was given."""
+    return Fault("/number", rule, NUMBER_WORDS[rule])
+
+
+def _number(given: str | None, outlet: str, day: date) -> Iterator[Fault]:
+    """Find what a number itself tells; whether it was reserved is known to the database."""
+    if given is None:
+        return
+    said = parts(given)
+    if said is None:
+        yield number_fault("check")
+        return
+    rules = {
+        "outlet": said.outlet != outlet, "day": said.day > day,
+        "expired": day - said.day > TAKEN_WITHIN, "not-reserved": said.serial not in RESERVED,
+    }  # fmt: skip
+    yield from (number_fault(rule) for rule, broken in rules.items() if broken)
 
 
 def _applicant(

@@ -50,6 +50,8 @@ class Draft:
     subject_index: bytes
     sealed: bytes
     actor: str
+    reserved: bool = False
+    """The number is one that the terminal reserved: it is that one or none."""
 
     # What a row has as well, and a new one has not: a draft is shown as the row it becomes.
     step: ClassVar[int] = 1
@@ -82,7 +84,7 @@ class Filing(NamedTuple):
 
 
 def make(
-    filing: Filing, guide: CompiledGuide, desk: Desk, *, agency: str, accept: bool, serial: int
+    filing: Filing, guide: CompiledGuide, desk: Desk, *, agency: str, accept: bool, numbered: str
 ) -> Draft:
     """Make the row of a submission that has passed all checks."""
     caller, wanted, now = filing.caller, filing.wanted, filing.at
@@ -91,7 +93,6 @@ def make(
     accepted_at = now if accept else None
     state = State.ACCEPTED if accept else State.RECEIVED
     clocks = due(guide.guide, desk.calendar.workdays, now, accepted_at)
-    numbered = number(caller.outlet, day_of(now), serial)
     documents = papers(state, tolerant=any(m.promised_by for m in wanted.materials))
     return Draft(
         number=numbered,
@@ -115,6 +116,7 @@ def make(
         subject_index=subject_index(desk.keys, identity(wanted)),
         sealed=_sealed(desk.keys, numbered, contents(wanted)),
         actor=caller.id,
+        reserved=wanted.number is not None,
         **clocks._asdict(),
     )
 

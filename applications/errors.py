@@ -94,3 +94,15 @@ class SamePerson(DomainError):
         "同一人不得办理同一办件的两个岗位环节", "One person may not do two steps of one application"
     )
     advice = Words("由另一名有权限的人员办理。", "Let another person do it.")
+
+
+class NumbersExhausted(DomainError):
+    """The terminal has reserved as many numbers today as it may, or its outlet all there are."""
+
+    kind = Kind.CONFLICT
+    code = "numbers-exhausted"
+    title = Words("今日可预留的编号已用完", "No more numbers can be reserved today")
+    advice = Words(
+        "先用完已预留的编号；明日可再取号。",
+        "Use those that are reserved; tomorrow there are more.",
+    )

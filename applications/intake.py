@@ -1,5 +1,8 @@
 """Writing submissions: one SQL statement, which many that come together share.
 
+Where any of them brings a number that its terminal has reserved, they share a statement that looks for that
+too; all others are spared it.
+
 Each is acknowledged only after its own commit. A statement that fails harms no neighbour: its members
 are then sent one by one. A client that hangs up cancels nobody.
 """
@@ -58,15 +61,35 @@ WRITTEN = tuple(name for name in TYPES if name != "actor")
 _plain = attrgetter(*PLAIN)
 _bytes = [attrgetter(name) for name in BYTES]
 
-STATEMENT = f"""
+RESERVATIONS = """, refused AS (
+    SELECT ord, CASE WHEN used IS NULL THEN 'not-reserved' ELSE 'used' END AS why FROM (
+        SELECT i.ord, substr(i.number, 24, 6)::int AS serial, (
+            SELECT CASE WHEN b.terminal = i.submitter::uuid THEN b.last END FROM number_block b
+            WHERE b.outlet = i.outlet AND b.day = to_date(substr(i.number, 10, 8), 'YYYYMMDD')
+                AND b.first <= substr(i.number, 24, 6)::int
+            ORDER BY b.outlet, b.day, b.first DESC LIMIT 1
+        ) AS last, (SELECT a.number FROM application a WHERE a.number = i.number) AS used
+        FROM incoming i WHERE i.reserved
+    ) AS given
+    WHERE last IS NULL OR last < serial OR used IS NOT NULL
+)"""
+"""Reserved numbers that are not to be had. Of whom a key is known is decided after it: a repeat is none."""
+
+
+def _statement(*, reserved: bool) -> str:
+    """Write the statement; the plain one holds not a word of reserved numbers."""
+    plain = (*PLAIN, "reserved") if reserved else PLAIN
+    types = {**TYPES, "reserved": "bool"}
+    return f"""
 WITH incoming AS (
     SELECT * FROM ROWS FROM (
-        json_to_recordset($1::json) AS ({", ".join(f"{n} {TYPES[n]}" for n in PLAIN)}),
+        json_to_recordset($1::json) AS ({", ".join(f"{n} {types[n]}" for n in plain)}),
         {", ".join(f"unnest(${i}::bytea[])" for i, _ in enumerate(BYTES, 2))}
-    ) WITH ORDINALITY AS t ({", ".join(PLAIN + BYTES)}, ord)
-), made AS (
+    ) WITH ORDINALITY AS t ({", ".join(plain + BYTES)}, ord)
+){RESERVATIONS if reserved else ""}, made AS (
     INSERT INTO application ({", ".join(WRITTEN)}, step, version)
-    SELECT {", ".join(WRITTEN)}, 1, 1 FROM incoming ORDER BY ord
+    SELECT {", ".join(WRITTEN)}, 1, 1 FROM incoming
+    {"WHERE ord NOT IN (SELECT ord FROM refused)" if reserved else ""} ORDER BY ord
     ON CONFLICT (submitter, idempotency_key) DO NOTHING
     RETURNING number
 ), told AS (
@@ -88,11 +111,15 @@ SELECT i.number, made.number IS NOT NULL, EXISTS (
     ) earlier
     WHERE earlier.matter = i.matter AND earlier.state NOT IN
         ('completed', 'delivered', 'archived', 'refused', 'returned', 'withdrawn', 'voided')
-)
+){", refused.why" if reserved else ""}
 FROM incoming i LEFT JOIN made USING (number)
+{"LEFT JOIN refused USING (ord)" if reserved else ""}
 """  # noqa: S608 -- built from the names above only
+
+
+STATEMENT, WITH_RESERVED = _statement(reserved=False), _statement(reserved=True)
 """Application and events are inserted, and the key settled, in one statement that commits itself. The
-last column tells of a likely duplicate: another open application of the same person and matter."""
+third column tells of a likely duplicate: another open application of the same person and matter."""
 
 
 class Written(NamedTuple):
@@ -100,8 +127,10 @@ class Written(NamedTuple):
 
     number: str
     made: bool
-    """False: the key was used before."""
+    """False: the key was used before, or the number is not to be had."""
     likely_duplicate: bool
+    why: str | None = None
+    """What is wrong with a number that was given."""
 
 
 class Waiting(NamedTuple):
@@ -135,6 +164,10 @@ def _given_up(waiting: Waiting) -> bool:
 def _fail(future: asyncio.Future[Written], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+class SameNumber(Exception):
+    """Two that came together bring one number: the same call twice, most likely."""
 
 
 class Intake:
@@ -215,8 +248,11 @@ class Intake:
         return taken
 
     async def _settle(self, connection: asyncpg.Connection, batch: list[Waiting]) -> None:
+        drafts = [waiting.draft for waiting in batch]
         try:
-            written = await _send(connection, [waiting.draft for waiting in batch])
+            if len({draft.number for draft in drafts}) < len(drafts):
+                raise SameNumber
+            written = await _send(connection, drafts)
         except AWAY as error:
             connection.terminate()  # What it still thinks of itself is not to be trusted.
             for waiting in batch:
@@ -267,11 +303,15 @@ class Intake:
     async def _try_again(
         self, connection: asyncpg.Connection, draft: Draft, error: Exception
     ) -> Written:
-        """Try other numbers where the number was taken; else tell what went wrong."""
+        """Try other numbers where the number was taken; else tell what went wrong.
+
+        A reserved one stays: now that it is taken, the statement says by whom.
+        """
         for _ in range(TRIES):
             if not isinstance(error, asyncpg.UniqueViolationError):
                 break
-            draft = renumbered(draft, self._keys, await self._serials.take())
+            if not draft.reserved:
+                draft = renumbered(draft, self._keys, await self._serials.take())
             try:
                 return (await _send(connection, [draft]))[0]
             except asyncpg.UniqueViolationError as again:
@@ -280,9 +320,14 @@ class Intake:
 
 
 async def _send(connection: asyncpg.Connection, drafts: Sequence[Draft]) -> list[Written]:
-    rows = orjson.dumps([_row(draft) for draft in drafts]).decode()
+    reserved = any(draft.reserved for draft in drafts)
+    rows = [_row(draft) for draft in drafts]
+    if reserved:
+        rows = [{**row, "reserved": d.reserved} for row, d in zip(rows, drafts, strict=True)]
     columns = [[column(draft) for draft in drafts] for column in _bytes]
-    answers = await connection.fetch(STATEMENT, rows, *columns, timeout=TIMEOUT)
+    statement = WITH_RESERVED if reserved else STATEMENT
+    text = orjson.dumps(rows).decode()
+    answers = await connection.fetch(statement, text, *columns, timeout=TIMEOUT)
     found = {answer[0]: Written(*answer) for answer in answers}
     return [found[draft.number] for draft in drafts]
 

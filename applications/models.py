@@ -1,5 +1,6 @@
 """Tables of applications. What is personal stands sealed; current state stands on the row."""
 
+import uuid
 from datetime import date, datetime
 from typing import Any
 
@@ -7,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from kit.clock import now
 from kit.db import Instant
+from kit.ids import uuid7
 
 WORKING = ("accepted", "in_review", "in_second_review", "in_approval")
 """States in which a person of the agency has something to do: what work lists show."""
@@ -90,3 +93,25 @@ class Application(SQLModel, table=True):
     subject_index: bytes = Field(description="Keyed hash of the subject's ID number.")
     sealed: bytes = Field(description="Applicant, subject, proxy and form.")
     result_sealed: bytes | None = Field(default=None)
+
+
+class NumberBlock(SQLModel, table=True):
+    """Serials of an outlet's day that are kept for one terminal, which gives them out without a line."""
+
+    __tablename__ = "number_block"
+    __table_args__ = (
+        sa.CheckConstraint("last >= first", name="serials"),
+        sa.Index("number_block_terminal_key", "terminal", "day", "first", unique=True),
+        sa.Index("number_block_outlet_key", "outlet", "day", "first", unique=True),
+        {"info": {"grants": "SELECT, INSERT, DELETE"}},
+    )
+
+    id: uuid.UUID = Field(default_factory=uuid7, primary_key=True)
+    terminal: uuid.UUID
+    outlet: str = Field(max_length=12)
+    day: date = Field(
+        sa_type=sa.Date, index=True, description="Of reservation; part of the numbers."
+    )
+    first: int
+    last: int
+    reserved_at: datetime = Field(default_factory=now, sa_type=Instant)

@@ -1,8 +1,10 @@
 """Numbers of applications, and the codes with which applicants ask after them."""
 
 import asyncio
-from datetime import date
+import re
+from datetime import date, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,18 +16,55 @@ from schemas.codes import mod_11_10
 BLOCK = 1000
 """Serials that a process takes at once; those of a process that ends are gaps, which are normal."""
 
-SERIALS = 1_000_000
+ALL = 1_000_000
+
+SERIALS = 900_000
+"""Serials that are given out as applications come; the rest of the million is kept for terminals that reserve
+theirs, so that no number is ever told twice."""
+
+RESERVED = range(SERIALS, ALL)
+
+USED_WITHIN = timedelta(days=30)
+"""How long a terminal may give out a number that it has reserved."""
+
+TAKEN_WITHIN = timedelta(days=60)
+"""How long an application is taken under it: what was given out on the last day has a month to come in."""
+
+FORM = re.compile(
+    r"SYT(?P<county>[0-9]{6})(?P<day>[0-9]{8})(?P<outlet>[0-9]{6})(?P<serial>[0-9]{6})[0-9]",
+    re.ASCII,
+)
 
 
 def number(outlet: str, day: date, serial: int) -> str:
     """Compose a number: `SYT`, county 6, day 8, outlet serial 6, serial 6, check digit (MOD 11,10)."""
-    digits = f"{_head(outlet, day)}{serial % SERIALS:06d}"
+    digits = f"{_head(outlet, day)}{serial % ALL:06d}"
     return f"SYT{digits}{mod_11_10(digits)}"
 
 
 @lru_cache(maxsize=4096)
 def _head(outlet: str, day: date) -> str:
     return f"{outlet[:6]}{day:%Y%m%d}{outlet[6:12]}"
+
+
+class Parts(NamedTuple):
+    """What a number says."""
+
+    outlet: str
+    day: date
+    serial: int
+
+
+def parts(text: str) -> Parts | None:
+    """Take a number apart; None where it is none: form, day or check digit are wrong."""
+    found = FORM.fullmatch(text)
+    if found is None or mod_11_10(text[3:-1]) != text[-1]:
+        return None
+    try:
+        day = date.fromisoformat(found["day"])
+    except ValueError:
+        return None
+    return Parts(found["county"] + found["outlet"], day, int(found["serial"]))
 
 
 def query_code(keys: KeyRing, application: str) -> str:
@@ -48,7 +87,7 @@ class Serials:
                 if self._next == self._end:
                     await self.refill()
         self._next += 1
-        return self._next - 1
+        return (self._next - 1) % SERIALS
 
     async def refill(self) -> None:
         """Fetch a block."""

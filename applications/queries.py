@@ -1,5 +1,6 @@
 """Every statement on applications. Nothing here decides; nothing outside here selects."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import product
@@ -14,7 +15,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from access.callers import Caller, Reach
 from access.policy import May
 from applications.clocks import DARK
-from applications.models import IN_WORK, LAW_FIRST, PROVISIONAL, UNACCEPTED, Application
+from applications.models import (
+    IN_WORK,
+    LAW_FIRST,
+    PROVISIONAL,
+    UNACCEPTED,
+    Application,
+    NumberBlock,
+)
+from applications.numbers import SERIALS, parts
 from kit.clock import CHINA
 from kit.db import Instant, run
 from schemas.applications import ApplicationFilter, Light, State, TaskFilter
@@ -318,3 +327,48 @@ async def provisional(session: AsyncSession) -> int:
     """Count open applications with a due day in a year whose calendar is not known yet."""
     statement = select(sa.func.count()).select_from(Application).where(PROVISIONAL)
     return int((await session.exec(statement)).one())
+
+
+async def number_refused(session: AsyncSession, terminal: str, number: str) -> str | None:
+    """Tell why a terminal may not use a number, as the statement of a submission does."""
+    said = parts(number)
+    if said is None:
+        return None
+    held = select(NumberBlock.id).where(
+        NumberBlock.terminal == uuid.UUID(terminal),
+        NumberBlock.outlet == said.outlet,
+        NumberBlock.day == said.day,
+        col(NumberBlock.first) <= said.serial,
+        col(NumberBlock.last) >= said.serial,
+    )
+    used = select(Application.number).where(Application.number == number)
+    is_held, is_used = (await session.exec(select(held.exists(), used.exists()))).one()
+    return "not-reserved" if not is_held else "used" if is_used else None
+
+
+async def numbers_reserved(session: AsyncSession, outlet: str, day: date) -> int:
+    """Give the first serial of an outlet's day that nobody has reserved."""
+    last = select(sa.func.max(NumberBlock.last)).where(
+        NumberBlock.outlet == outlet, NumberBlock.day == day
+    )
+    found = (await session.exec(last)).one()
+    return SERIALS if found is None else int(found) + 1
+
+
+async def numbers_of(session: AsyncSession, terminal: str, day: date) -> int:
+    """Count the numbers that a terminal has reserved on a day."""
+    size = sa.func.sum(NumberBlock.last - NumberBlock.first + 1)
+    statement = select(sa.func.coalesce(size, 0)).where(
+        NumberBlock.terminal == uuid.UUID(terminal), NumberBlock.day == day
+    )
+    return int((await session.exec(statement)).one())
+
+
+async def block(session: AsyncSession, id_: str) -> NumberBlock:
+    """Load a block of numbers."""
+    return await session.get_one(NumberBlock, uuid.UUID(id_))
+
+
+async def forget_blocks(session: AsyncSession, before: date) -> None:
+    """Drop blocks whose numbers are taken no more."""
+    await session.exec(sa.delete(NumberBlock).where(col(NumberBlock.day) < before))

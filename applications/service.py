@@ -12,7 +12,7 @@ from access.callers import Caller
 from access.errors import Forbidden
 from applications import actions, draft, lifecycle, queries, views
 from applications.actions import Case
-from applications.checks import content_faults, warnings
+from applications.checks import content_faults, number_fault, warnings
 from applications.desk import Desk
 from applications.draft import Draft, Filing
 from applications.errors import (
@@ -21,10 +21,10 @@ from applications.errors import (
     NotAvailable,
     StaleVersion,
 )
-from applications.intake import Intake
+from applications.intake import Intake, Written
 from applications.lifecycle import Move
 from applications.models import Application
-from applications.numbers import Serials
+from applications.numbers import Serials, number
 from events import service as events
 from events.models import Event
 from kit.clock import day_of, now
@@ -82,7 +82,7 @@ async def submit(
     if not written.made:
         earlier = await _earlier(counter, filing)
         if earlier is None:
-            raise LookupError("a key was taken by a row that is not there")
+            raise _not_written(written)
         return earlier
     desk = counter.desk
     told = warnings(wanted, desk.divisions, likely_duplicate=written.likely_duplicate)
@@ -109,10 +109,29 @@ async def _prepare(counter: Counter, filing: Filing) -> Draft:
     if routed.fault is not None and routed.fault.at not in {fault.at for fault in faults}:
         faults.append(routed.fault)
     if faults or routed.agency is None:
-        raise ContentInvalid(faults=faults)
+        raise ContentInvalid(faults=[*faults, *await _reservation(counter, filing, faults)])
     accept = wanted.accept and held.delegation >= Delegation.D2
-    serial = await counter.serials.take()
-    return draft.make(filing, guide, desk, agency=routed.agency.code, accept=accept, serial=serial)
+    numbered = wanted.number or number(outlet.outlet, day, await counter.serials.take())
+    return draft.make(
+        filing, guide, desk, agency=routed.agency.code, accept=accept, numbered=numbered
+    )
+
+
+async def _reservation(counter: Counter, filing: Filing, faults: list[Fault]) -> list[Fault]:
+    """Look after a number where the rest is refused anyway: all that is wrong is told at once."""
+    given = filing.wanted.number
+    if given is None or any(fault.at == "/number" for fault in faults):
+        return []
+    async with transaction(counter.sessions) as session:
+        why = await queries.number_refused(session, filing.caller.terminal or "", given)
+    return [number_fault(why)] if why else []
+
+
+def _not_written(written: Written) -> Exception:
+    """Say why a draft was not written whose key is free."""
+    if written.why is not None:
+        return ContentInvalid(faults=[number_fault(written.why)])
+    return LookupError("a key was taken by a row that is not there")
 
 
 def _guide(desk: Desk, wanted: ApplicationSubmit, place: str, at: datetime) -> CompiledGuide:

@@ -35,6 +35,7 @@ def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[st
         "decided_by": row.decided_by,
         "outcome": row.outcome,
         "received_at": row.received_at.astimezone(CHINA),
+        "captured_at": _local(row.captured_at),
         "accepted_at": _local(row.accepted_at),
         "completed_at": _local(row.completed_at),
         "legal_due_on": row.legal_due_on,

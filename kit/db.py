@@ -172,6 +172,13 @@ async def run(
     return await (await session.connection()).execute(statement, values)
 
 
+async def hold_name(session: AsyncSession, name: str) -> None:
+    """Let one at a time work on what has this name, there or not, until the transaction ends."""
+    await run(
+        session, sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), name=name
+    )
+
+
 async def read_as_of_now(session: AsyncSession) -> None:
     """Let all that a transaction reads be of one moment; said before anything is read."""
     await run(session, sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))

@@ -39,6 +39,7 @@ Opinion = Annotated[
 
 Few = Annotated[int, Strict(), Field(ge=1, le=50), WHOLE]
 DaysOfAYear = Annotated[int, Strict(), Field(ge=1, le=365), WHOLE]
+ReservedNumber = Annotated[str, StringConstraints(pattern=r"^SYT[0-9]{27}$")]
 AgencyCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
@@ -166,6 +167,9 @@ class ApplicationSubmit(Request):
     accept: Flag = Field(False, description="Accept at once; needs delegation D2 or D3.")
     consent: Flag = Field(description="The applicant agreed to the handling of the data (PIPL 17).")
     captured_at: Instant | None = Field(None, description="Device time of work done offline.")
+    number: ReservedNumber | None = Field(
+        None, description="One that this terminal has reserved; left out, the service gives one."
+    )
 
 
 class ApplicationFilter(Listing):
@@ -236,6 +240,7 @@ class ApplicationView(Response):
     decided_by: str | None
     outcome: str | None
     received_at: datetime
+    captured_at: datetime | None = Field(description="Device time of work done offline.")
     accepted_at: datetime | None
     completed_at: datetime | None
     legal_due_on: date | None

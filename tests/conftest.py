@@ -34,7 +34,7 @@ TEMPLATE = "syt"
 CHANGING = (
     "application", "event", "event_text", "event_sequence", "stored_file", "access_record",
     "used_assertion", "idempotency_key", "grant_step", "access_alert", "revocation", "attempt",
-    "call_share",
+    "call_share", "number_block",
 )  # fmt: skip
 
 

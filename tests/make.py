@@ -89,6 +89,11 @@ class Make:
         await put_rows(self.state.sessions, KIND, table, [{**known, **row, key: wanted}])
         await self.settle()
 
+    async def change_to(self, table: type[Outlet | Terminal | Teller], row: dict[str, Any]) -> None:
+        """Put a whole row of the registry."""
+        await put_rows(self.state.sessions, KIND, table, [row])
+        await self.settle()
+
     def teller(self, place: Place) -> dict[str, str]:
         """Headers of the teller at the place's terminal."""
         token = self.state.tokens.for_terminal(

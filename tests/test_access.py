@@ -288,6 +288,7 @@ GUIDE = shipped_guide(m.RECORD).guide.model_dump(mode="json")
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/applications"): {"json": m.body(), "headers": {"Idempotency-Key": "k" * 8}},
     ("POST", "/v1/tasks/claim"): {"json": {"limit": 1}},
+    ("POST", "/v1/terminals/me/numbers"): {"json": {"count": 1}},
     ("POST", "/v1/matters/{matter}/versions"): {"json": DRAFT | {"guide": GUIDE}},
     ("PUT", "/v1/matters/{matter}/versions/{version}"): {"json": DRAFT | {"guide": GUIDE}},
     ("POST", "/v1/matters/{matter}/versions/{version}/actions"): {"json": {"action": "submit"}},

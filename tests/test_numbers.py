@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.state import State
-from applications.numbers import BLOCK, SERIALS, Serials, number, query_code
+from applications.numbers import (
+    ALL,
+    BLOCK,
+    RESERVED,
+    SERIALS,
+    Parts,
+    Serials,
+    number,
+    parts,
+    query_code,
+)
 from kit.crypto import KeyRing
 from kit.ids import READABLE, readable
 from schemas.codes import mod_11_10
@@ -21,7 +31,7 @@ EXAMPLE = "SYT330106202611230000120000106"
 
 outlets = st.from_regex(r"33[0-9]{10}", fullmatch=True)
 days = st.dates(date(2020, 1, 1), date(2099, 12, 31))
-serials = st.integers(0, SERIALS - 1)
+serials = st.integers(0, ALL - 1)
 
 
 def test_the_contracts_example_is_composed_as_it_says() -> None:
@@ -53,7 +63,33 @@ def test_no_two_are_alike(one: tuple[str, date, int], other: tuple[str, date, in
 
 def test_serials_start_over_after_a_million() -> None:
     day = date(2026, 11, 23)
-    assert number("330106000012", day, SERIALS + 10) == EXAMPLE
+    assert number("330106000012", day, ALL + 10) == EXAMPLE
+
+
+@given(outlets, days, serials)
+def test_parts_are_read_back(outlet: str, day: date, serial: int) -> None:
+    assert parts(number(outlet, day, serial)) == Parts(outlet, day, serial)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        EXAMPLE[:-1],
+        EXAMPLE[:-1] + "7",
+        EXAMPLE + "0",
+        EXAMPLE.lower(),
+        f"SYT{'0' * 27}",
+        "SYT" + "٣" * 27,
+    ],
+)
+def test_what_is_no_number_has_no_parts(text: str) -> None:
+    assert parts(text) is None
+
+
+def test_a_day_that_there_is_not_makes_no_number() -> None:
+    digits = EXAMPLE[3:9] + "20260230" + EXAMPLE[17:-1]
+    assert parts(f"SYT{digits}{mod_11_10(digits)}") is None
 
 
 class TestQueryCodes:
@@ -104,6 +140,13 @@ class TestSerials:
             await blocks.take()
         blocks.away = False
         assert await blocks.take() == 0
+
+    async def test_what_terminals_reserve_is_never_given_out(self, state: State) -> None:
+        blocks = Blocks(state.engine)
+        blocks.asked = SERIALS // BLOCK - 1
+        taken = [await blocks.take() for _ in range(BLOCK + 2)]
+        assert taken[-3:] == [SERIALS - 1, 0, 1]
+        assert not set(taken) & set(RESERVED)
 
     async def test_two_processes_never_share_one(self, state: State) -> None:
         one, other = Serials(state.engine), Serials(state.engine)

@@ -30,6 +30,7 @@ matter:read                     x   x   x   x   x   x   x   x   x   x   x   x
 outlet:read                     x   x   x   x   x   x   x   x   x   x   x   x
 task:claim                      -   -   -   -   x   x   x   -   -   -   -   -
 task:read                       -   -   -   -   x   x   x   -   -   -   -   -
+terminal:use                    x   -   -   -   -   -   -   -   -   -   -   -
 """
 HEADS = {
     "tel": Role.TELLER,

@@ -1,12 +1,14 @@
-"""What has to be done now and then: partitions ahead of time, assertions and old keys forgotten."""
+"""What has to be done now and then: partitions ahead of time, and what is of no more use forgotten."""
 
 from datetime import timedelta
 
 from access import queries as access
+from applications import queries as applications
+from applications.numbers import TAKEN_WITHIN
 from events import queries as events
 from events.service import MONTHS_AHEAD
 from kit import repeats
-from kit.clock import now
+from kit.clock import now, today
 from kit.db import Sessions, transaction
 from worker.tasks import Task
 
@@ -26,6 +28,7 @@ async def keep(sessions: Sessions) -> float:
     async with transaction(sessions) as session:
         await access.forget_assertions(session, now() - KEPT)
         await repeats.forget(session, now() - KEYS_KEPT)
+        await applications.forget_blocks(session, today() - TAKEN_WITHIN)
     return PERIOD
 
 
