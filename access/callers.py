@@ -40,6 +40,7 @@ class Reach:
 
 
 NOWHERE = Reach()
+NO_REACH: Mapping[May, Reach] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,26 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from access.memory import KIND as GRANTS
 from access.memory import Buckets, GrantsMemory
 from access.tokens import Tokens
-from agencies.memory import KIND as AGENCIES
-from agencies.memory import AgenciesMemory
 from api import figures
-from applications.desk import Desk
+from applications.desk import Desk, make_desk
 from applications.intake import Intake
 from applications.numbers import Serials
 from applications.service import Counter
-from divisions.memory import KIND as DIVISIONS
-from divisions.memory import DivisionsMemory
 from files.service import make_store
 from kit.crypto import KeyRing, load_keys
 from kit.db import AWAY, Sessions, make_engine, make_sessions
-from kit.generations import Follower, Memory
+from kit.generations import Follower
 from kit.settings import Settings
-from kit.workdays import KIND as CALENDAR
-from kit.workdays import WorkdaysMemory
-from matters.memory import KIND as MATTERS
-from matters.memory import Catalogue
-from outlets.memory import KIND as OUTLETS
-from outlets.memory import RegistryMemory
 
 RATE, BURST = 100, 500
 """Calls a second, and at once, of one terminal."""
@@ -62,18 +52,6 @@ class State:
     buckets: Buckets
     leaving: bool = False
     """Told to stop: no balancer is to send more, and what it sends is still served."""
-
-
-def make_desk(keys: KeyRing) -> tuple[Desk, Mapping[str, Memory]]:
-    """Make the empty memories, and name which generation each follows."""
-    divisions, agencies = DivisionsMemory(), AgenciesMemory()
-    catalogue = Catalogue(divisions)
-    registry, calendar = RegistryMemory(), WorkdaysMemory()
-    desk = Desk(keys, divisions, agencies, catalogue, registry, calendar)
-    return desk, {
-        CALENDAR: calendar, DIVISIONS: divisions, AGENCIES: agencies, MATTERS: catalogue,
-        OUTLETS: registry,
-    }  # fmt: skip
 
 
 def make_state(settings: Settings, database_url: str) -> State:

@@ -1,41 +1,24 @@
-"""What each action asks for, what stands against it, and what it changes on the row."""
+"""What a caller may do with an application now, and what stands against it."""
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import orjson
 
 from access.callers import Caller
 from applications import lifecycle
-from applications.clocks import due
 from applications.desk import Desk
 from applications.errors import ActionNotAllowed, ClaimedByOther, NotClaimed, SamePerson
 from applications.lifecycle import Move
 from applications.models import Application
-from applications.queries import LEASE
 from kit.clock import day_of
-from kit.errors import DomainError, Fault, Words
+from kit.errors import DomainError
+from matters.compiled import CompiledGuide
 from schemas.applications import Action, ActionRequest, State
-from schemas.guides import Delegation
+from schemas.guides import Delegation, Exemption, Necessity
 
-EVENT_KINDS = {
-    Action.ACCEPT: "application.accepted",
-    Action.REFUSE: "application.refused",
-    Action.TAKE: "application.taken",
-    Action.PASS: "application.passed",
-    Action.SEND_BACK: "application.sent_back",
-    Action.GRANT: "application.granted",
-    Action.DENY: "application.denied",
-    Action.WITHDRAW: "application.withdrawn",
-    Action.VOID: "application.voided",
-    Action.DELIVER: "application.delivered",
-}
-
-REASONS = {
-    "BS": frozenset(f"BS{n:02}" for n in range(1, 7)),
-    "TH": frozenset(f"TH{n:02}" for n in range(1, 5)),
-    "BY": frozenset(f"BY{n:02}" for n in range(1, 7)),
-}
-"""Coded reasons: of refusal, of sending back, of denial."""
+A = Action
 
 
 class Case(NamedTuple):
@@ -45,104 +28,169 @@ class Case(NamedTuple):
     caller: Caller
     desk: Desk
     now: datetime
+    wanted: ActionRequest | None = None
+    """None: nobody asked for it, its time has come."""
+
+    @property
+    def day(self) -> date:
+        """Today."""
+        return day_of(self.now)
+
+    @property
+    def body(self) -> ActionRequest:
+        """What was asked for."""
+        if self.wanted is None:
+            raise LookupError("nobody asked for it")
+        return self.wanted
+
+    @property
+    def guide(self) -> CompiledGuide | None:
+        """The version that the application keeps, without the layers of its place."""
+        return self.desk.catalogue.version(self.row.matter, self.row.guide_version)
+
+    @property
+    def laid_guide(self) -> CompiledGuide:
+        """The version that the application keeps, as it was promised at its outlet on the day of receipt."""
+        row, desk = self.row, self.desk
+        place, day = desk.registry.outlet(row.outlet).division, day_of(row.received_at)
+        guide = desk.catalogue.version(row.matter, row.guide_version, place, day)
+        if guide is None:
+            raise LookupError(f"no guide {row.matter} {row.guide_version}")
+        return guide
 
 
-class Need(NamedTuple):
-    """What an action needs in its body."""
-
-    fields: tuple[str, ...] = ()
-    reasons: str = ""
-    """Which list the coded reason is of; empty: it is in words."""
-
-
-NEEDS = {
-    Action.REFUSE: Need(("reason", "text"), "BS"),
-    Action.SEND_BACK: Need(("reason",), "TH"),
-    Action.DENY: Need(("reason", "opinion"), "BY"),
-    Action.WITHDRAW: Need(("reason",)),
-    Action.VOID: Need(("reason",)),
-    Action.DELIVER: Need(("way", "received_by")),
-}
-MISSING = Words("该操作需要此项", "this action needs it")
-NAME_IT = Words("须告知有权办理的机构", "name who is competent")
-NOT_TAKEN = Words("该操作不接受此理由代码", "this reason is not one for the action")
+def handed(row: Application) -> Sequence[Mapping[str, Any]]:
+    """List the materials of an application; of one that was just made they are written out already."""
+    materials: Any = row.materials
+    found: Sequence[Mapping[str, Any]] = (
+        orjson.loads(materials) if isinstance(materials, str) else materials
+    )
+    return found
 
 
-def coded(wanted: ActionRequest) -> bool:
-    """Tell whether the action's reason is a code, fit to stand in an event."""
-    return bool(NEEDS.get(wanted.action, Need()).reasons)
+def outstanding(row: Application) -> list[str]:
+    """List the materials that were promised and have not come."""
+    if "TOL" not in row.documents:
+        return []
+    return [str(item["code"]) for item in handed(row) if item["promised_by"] is not None]
 
 
-def faults(wanted: ActionRequest, case: Case) -> Iterator[Fault]:
-    """Find all that is missing or wrong in an action's body."""
-    need = NEEDS.get(wanted.action, Need())
-    for name in need.fields:
-        if getattr(wanted, name) is None:
-            yield Fault(f"/{name}", "required", MISSING)
-    if need.reasons and wanted.reason is not None and wanted.reason not in REASONS[need.reasons]:
-        yield Fault("/reason", "enum", NOT_TAKEN)
-    if wanted.reason == "BS01" and wanted.right_agency is None:
-        yield Fault("/right_agency", "required", NAME_IT)
-    if wanted.right_agency is not None and wanted.right_agency not in case.desk.agencies.by_code:
-        yield Fault("/right_agency", "unknown", Words("没有该经办机构", "no such agency"))
-    guide = case.desk.catalogue.version(case.row.matter, case.row.guide_version)
-    if wanted.way is not None and guide and wanted.way not in guide.guide.delivery_ways:
-        yield Fault("/way", "enum", Words("指南没有这种送达方式", "the guide has no such way"))
-
-
-def hindrance(case: Case, move: Move) -> type[DomainError] | None:
-    """Tell what stands against a legal move: separation of duties, another's claim, entrusting."""
-    row, caller = case.row, case.caller
-    if caller.id in _did_before(row, move):
-        return SamePerson
-    withdrawn = move.by is Action.WITHDRAW  # The applicant may, whoever works on it.
-    if move.source in CLAIMED and row.claimed_by != caller.id and not withdrawn:
-        if row.claimed_until is not None and row.claimed_until > case.now:
-            return ClaimedByOther
-        if move.source is State.IN_REVIEW:
-            return NotClaimed
-    check = EXTRA.get(move.by)
-    return check(case) if check is not None else None
-
+Hindrance = type[DomainError] | None
+UNCLAIMED = frozenset({A.WITHDRAW, A.SUPPLY, A.SUSPEND, A.EXTEND})
+"""What may be done whoever works on it: by the applicant's wish, or by the head."""
 
 CLAIMED = frozenset({State.IN_REVIEW, State.IN_SECOND_REVIEW, State.IN_APPROVAL})
 
 
+def hindrance(case: Case, move: Move) -> Hindrance:
+    """Tell what stands against a legal move: separation of duties, another's claim, its own rule."""
+    if case.caller.id in _did_before(case.row, move):
+        return SamePerson
+    if move.source in CLAIMED and move.by not in UNCLAIMED and (held := _held_up(case, move)):
+        return held
+    for check in EXTRA.get(move.by, ()):
+        if not check(case):
+            return ActionNotAllowed
+    return None
+
+
+def _held_up(case: Case, move: Move) -> Hindrance:
+    row = case.row
+    if row.claimed_by == case.caller.id:
+        return None
+    if row.claimed_until is not None and row.claimed_until > case.now:
+        return ClaimedByOther
+    return NotClaimed if move.source is State.IN_REVIEW else None
+
+
 def _did_before(row: Application, move: Move) -> set[str | None]:
     """List who had a part in the steps before: accepting, review, second review."""
-    if move.by in (Action.WITHDRAW, Action.DELIVER):
+    if move.by in (A.WITHDRAW, A.DELIVER, A.SUPPLY):
         return set()
-    if move.by is Action.VOID:
+    if move.by is A.VOID:
         return {f"person:{row.teller}"}
+    if move.by is A.SUSPEND or (move.by is A.EXTEND and move.source is State.IN_REVIEW):
+        return {row.accepted_by, row.reviewed_by}
     return {
         State.ACCEPTED: {row.accepted_by},
         State.IN_REVIEW: {row.accepted_by},
+        State.SUSPENDED: {row.accepted_by},
         State.IN_SECOND_REVIEW: {row.accepted_by, row.reviewed_by},
         State.IN_APPROVAL: {row.accepted_by, row.reviewed_by, row.second_reviewed_by},
     }.get(State(move.source), set())
 
 
-def _entrusted(case: Case) -> type[DomainError] | None:
-    """Let an outlet accept only where acceptance is entrusted to it."""
-    row, desk = case.row, case.desk
-    if case.caller.teller is None:
-        return None
-    guide = desk.catalogue.version(row.matter, row.guide_version)
-    if guide is None:
-        return ActionNotAllowed
-    held = desk.permission(guide, desk.registry.outlet(row.outlet), day_of(case.now))
-    return ActionNotAllowed if held.reasons or held.delegation < Delegation.D2 else None
+def _is_entrusted(case: Case) -> bool:
+    """Let an outlet accept, or refuse to, only where acceptance is entrusted to it."""
+    guide = case.guide
+    if case.caller.teller is None or guide is None:
+        return case.caller.teller is None
+    held = case.desk.permission(guide, case.desk.registry.outlet(case.row.outlet), case.day)
+    return not held.reasons and held.delegation >= Delegation.D2
 
 
-def _same_day(case: Case) -> type[DomainError] | None:
-    """Let an application be voided on the day of its receipt only."""
-    return ActionNotAllowed if day_of(case.row.received_at) != day_of(case.now) else None
+def is_in_time(case: Case) -> bool:
+    """Tell whether the day that is waited for has not gone by."""
+    return case.day <= case.row.due_on
 
 
-EXTRA: dict[object, Callable[[Case], type[DomainError] | None]] = {
-    Action.ACCEPT: _entrusted,
-    Action.VOID: _same_day,
+def _is_of_today(case: Case) -> bool:
+    return day_of(case.row.received_at) == case.day
+
+
+def _may_tolerate(case: Case) -> bool:
+    """Accept with a promise where the guide lets a material follow."""
+    guide = case.guide
+    return guide is not None and (
+        guide.guide.tolerant_acceptance
+        and any(m.necessity is Necessity.TOLERABLE for m in guide.materials.values())
+    )
+
+
+def _may_commit(case: Case) -> bool:
+    """Accept on the applicant's word where the guide takes it for a material."""
+    guide = case.guide
+    return guide is not None and any(
+        Exemption.COMMITMENT in m.exemptions for m in guide.materials.values()
+    )
+
+
+def _may_supply(case: Case) -> bool:
+    """Supply what was asked for until the day told, and what was promised until it has come."""
+    if case.row.state == State.CORRECTION:
+        return is_in_time(case)
+    return bool(outstanding(case.row))
+
+
+def _is_whole(case: Case) -> bool:
+    """Grant only when everything that was promised has come."""
+    return not outstanding(case.row)
+
+
+def _may_extend(case: Case) -> bool:
+    """Extend once, before the promise has run out, and where the law leaves room or the guide has a basis."""
+    row, guide = case.row, case.guide
+    promised, legal = row.promised_due_on, row.legal_due_on
+    if row.extended_days or promised is None or guide is None or case.day > promised:
+        return False
+    return bool(guide.guide.extension_basis) or legal is None or promised < legal
+
+
+EXTRA: dict[object, tuple[Callable[[Case], bool], ...]] = {
+    A.ACCEPT: (_is_entrusted,),
+    A.ACCEPT_TOLERANT: (_is_entrusted, _may_tolerate),
+    A.ACCEPT_COMMITMENT: (_is_entrusted, _may_commit),
+    A.ASK_CORRECTION: (_is_entrusted, is_in_time, lambda case: case.row.corrected_at is None),
+    A.PROPOSE_REFUSAL: (_is_entrusted, is_in_time, lambda case: case.row.proposal is None),
+    A.REFUSE: (is_in_time,),
+    A.SUPPLY: (_may_supply,),
+    A.PROPOSE_SUSPENSION: (lambda case: case.row.proposal is None,),
+    A.SUSPEND: (lambda case: case.row.proposal == "suspension",),
+    A.GRANT: (_is_whole,),
+    A.EXTEND: (_may_extend,),
+    A.VOID: (_is_of_today,),
 }
+"""What an action asks beside its state: all of it must hold."""
 
 
 def allowed(case: Case) -> list[str]:
@@ -155,64 +203,3 @@ def allowed(case: Case) -> list[str]:
         and caller.reach(move.may).covers(outlet=row.outlet, agency=row.agency)
         and hindrance(case, move) is None
     ]
-
-
-def apply(case: Case, move: Move) -> None:
-    """Change the row: state, version, papers and whoever had a part change together."""
-    row = case.row
-    row.state = move.target
-    row.version += 1
-    row.documents = [*row.documents, *move.documents]
-    CHANGES.get(move.by, _nothing)(case)
-    if move.target in lifecycle.ENDED or move.by is Action.PASS:
-        row.claimed_by = row.claimed_until = None
-    elif row.claimed_by == case.caller.id:
-        row.claimed_until = case.now + LEASE
-
-
-def _nothing(case: Case) -> None:
-    """Change no more than every move does."""
-
-
-def _accept(case: Case) -> None:
-    row, desk = case.row, case.desk
-    place, day = desk.registry.outlet(row.outlet).division, day_of(row.received_at)
-    guide = desk.catalogue.version(row.matter, row.guide_version, place, day)
-    if guide is None:
-        raise LookupError(f"no guide {row.matter} {row.guide_version}")
-    row.accepted_at, row.accepted_by = case.now, case.caller.id
-    row.calendar_generation = desk.calendar.generation
-    clocks = due(guide.guide, desk.calendar.workdays, row.received_at, case.now)
-    for name, value in clocks._asdict().items():
-        setattr(row, name, value)
-
-
-def _take(case: Case) -> None:
-    case.row.reviewed_by = case.row.claimed_by = case.caller.id
-    case.row.claimed_until = case.now + LEASE
-
-
-def _send_back(case: Case) -> None:
-    """Give it back to the person who knows it."""
-    case.row.claimed_by, case.row.claimed_until = case.row.reviewed_by, case.now + LEASE
-    case.row.second_reviewed_by = None
-
-
-def _pass(case: Case) -> None:
-    if case.row.state == State.IN_APPROVAL:
-        case.row.second_reviewed_by = case.caller.id
-
-
-def _decide(case: Case, outcome: str) -> None:
-    case.row.decided_by, case.row.completed_at = case.caller.id, case.now
-    case.row.outcome = outcome
-
-
-CHANGES: dict[object, Callable[[Case], None]] = {
-    Action.ACCEPT: _accept,
-    Action.TAKE: _take,
-    Action.PASS: _pass,
-    Action.SEND_BACK: _send_back,
-    Action.GRANT: lambda case: _decide(case, "granted"),
-    Action.DENY: lambda case: _decide(case, "denied"),
-}

@@ -58,9 +58,27 @@ def content_faults(
         *_identity("/subject", wanted.subject, day),
         *_identity("/proxy", wanted.proxy, day),
         *_phone("/proxy", wanted.proxy),
-        *guide.form_faults(wanted.form),
-        *_materials(wanted.materials, guide, outlet=outlet, keys=keys),
-        *_promises(wanted.materials, guide, day, latest),
+        *set_faults(
+            wanted.form, wanted.materials, guide, outlet=outlet, keys=keys, day=day, latest=latest
+        ),
+    ]
+
+
+def set_faults(
+    form: dict[str, Any],
+    handed: list[HandedIn],
+    guide: CompiledGuide,
+    *,
+    outlet: str,
+    keys: KeyRing,
+    day: date,
+    latest: date,
+) -> list[Fault]:
+    """Find all faults of a form and its materials as a whole."""
+    return [
+        *guide.form_faults(form),
+        *_materials(handed, guide, outlet=outlet, keys=keys),
+        *_promises(handed, guide, day, latest),
     ]
 
 
@@ -200,13 +218,14 @@ def _promises(
         if item.promised_by is None or material is None:
             continue
         at = f"/materials/{index}/promised_by"
-        if not _may_follow(material, guide):
+        if not may_follow(material, guide):
             yield Fault(at, "tolerance", Words("该材料不可容缺后补", "it may not follow later"))
         elif not day <= item.promised_by <= latest:
             yield Fault(at, "range", Words(f"须在{latest}前补齐", f"must follow by {latest}"))
 
 
-def _may_follow(material: Material, guide: CompiledGuide) -> bool:
+def may_follow(material: Material, guide: CompiledGuide) -> bool:
+    """Tell whether a material may be handed in after acceptance (容缺受理)."""
     return guide.guide.tolerant_acceptance and material.necessity is Necessity.TOLERABLE
 
 

@@ -21,20 +21,42 @@ class Due(NamedTuple):
     overdue_on: date | None
 
 
-def due(guide: Guide, days: Workdays, received_at: datetime, accepted_at: datetime | None) -> Due:
+class Moved(NamedTuple):
+    """Working days that are taken out of the clocks or put to them, and from when acceptance is waited for."""
+
+    corrected: int = 0
+    """For the applicant to put right what he handed in: the legal clock stood."""
+    suspended: int = 0
+    """In special procedures: both clocks stood."""
+    extended: int = 0
+    supplied_at: datetime | None = None
+
+
+UNMOVED = Moved()
+
+
+def due(
+    guide: Guide,
+    days: Workdays,
+    received_at: datetime,
+    accepted_at: datetime | None,
+    moved: Moved = UNMOVED,
+) -> Due:
     """Work out both limits in working days, the first day not counted.
 
     The legal clock runs from receipt (社会保险经办条例 6, 10, 18, 20, 24), the promised one from
     acceptance; until then the day to tell about acceptance is what is waited for. Yellow from the day
     on which a third of the promise, one day at least, is left; red on its last day; overdue after the
-    legal limit, or after the promised one where the law sets none.
+    legal limit, or after the promised one where the law sets none. An extension moves the legal limit
+    only where the guide names the basis for it.
     """
-    received = day_of(received_at)
-    legal = days.after(received, guide.legal_limit.value) if guide.legal_limit else None
-    promised, length, near = None, guide.accept_limit, days.after(received, guide.accept_limit)
+    stood = moved.corrected + moved.suspended + (moved.extended if guide.extension_basis else 0)
+    legal = _limit(days, received_at, guide.legal_limit.value, stood) if guide.legal_limit else None
+    promised, length = None, guide.accept_limit
+    near = _limit(days, moved.supplied_at or received_at, length, 0)
     if accepted_at is not None:
         length = guide.promised_limit.value
-        near = promised = days.after(day_of(accepted_at), length)
+        near = promised = _limit(days, accepted_at, length, moved.suspended + moved.extended)
     last = legal or promised
     return Due(
         legal_due_on=legal,
@@ -45,6 +67,11 @@ def due(guide: Guide, days: Workdays, received_at: datetime, accepted_at: dateti
         red_on=near,
         overdue_on=last + timedelta(days=1) if last else None,
     )
+
+
+def _limit(days: Workdays, start: datetime, length: int, moved: int) -> date:
+    """Give the last day of a limit that was moved by so many working days."""
+    return days.after(days.after(day_of(start), length), moved)
 
 
 class Timed(Protocol):

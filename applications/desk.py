@@ -1,14 +1,21 @@
 """What handling an application needs at hand: everything that is held in memory, and the keys."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from agencies.memory import KIND as AGENCIES
 from agencies.memory import AgenciesMemory
+from divisions.memory import KIND as DIVISIONS
 from divisions.memory import DivisionsMemory
 from kit.crypto import KeyRing
+from kit.generations import Memory
+from kit.workdays import KIND as CALENDAR
 from kit.workdays import WorkdaysMemory
 from matters.compiled import CompiledGuide
+from matters.memory import KIND as MATTERS
 from matters.memory import Catalogue
+from outlets.memory import KIND as OUTLETS
 from outlets.memory import OutletInfo, RegistryMemory, TellerInfo
 from routing.permissions import Permission, permission
 
@@ -30,3 +37,15 @@ class Desk:
         """Tell what an outlet, and a teller at it, may do with a matter."""
         agreement = self.registry.agreements.get(outlet.agreement or "")
         return permission(guide, outlet, agreement, teller, day)
+
+
+def make_desk(keys: KeyRing) -> tuple[Desk, Mapping[str, Memory]]:
+    """Make the empty memories, and name which generation each follows."""
+    divisions, agencies = DivisionsMemory(), AgenciesMemory()
+    catalogue = Catalogue(divisions)
+    registry, calendar = RegistryMemory(), WorkdaysMemory()
+    desk = Desk(keys, divisions, agencies, catalogue, registry, calendar)
+    return desk, {
+        CALENDAR: calendar, DIVISIONS: divisions, AGENCIES: agencies, MATTERS: catalogue,
+        OUTLETS: registry,
+    }  # fmt: skip

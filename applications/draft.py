@@ -1,5 +1,6 @@
 """A submission made ready to be written: the row's values, sealed, before any statement."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, ClassVar, NamedTuple
@@ -14,6 +15,7 @@ from kit.clock import day_of
 from kit.crypto import KeyRing
 from matters.compiled import CompiledGuide
 from schemas.applications import ApplicationSubmit, HandedIn, Organization, State
+from schemas.guides import Exemption
 
 SEALED, DIGEST = "application.sealed", "body"
 
@@ -63,13 +65,25 @@ class Draft:
     claimed_until: ClassVar[datetime | None] = None
     reviewed_by: ClassVar[str | None] = None
     second_reviewed_by: ClassVar[str | None] = None
+    corrected_at: ClassVar[datetime | None] = None
+    supplied_at: ClassVar[datetime | None] = None
+    stopped_at: ClassVar[datetime | None] = None
+    extended_days: ClassVar[int] = 0
+    proposal: ClassVar[str | None] = None
 
 
-def papers(state: State, *, tolerant: bool) -> list[str]:
+def papers(state: State, handed: Sequence[HandedIn]) -> list[str]:
     """List the documents that a submission makes (9A.1): receipt, and acceptance where it is accepted."""
     if state is not State.ACCEPTED:
         return ["REC"]
-    return ["REC", "ACP", "TOL"] if tolerant else ["REC", "ACP"]
+    return ["REC", "ACP", *pledges([material(item) for item in handed])]
+
+
+def pledges(materials: Sequence[Mapping[str, Any]]) -> list[str]:
+    """List what an acceptance rests on: a promise of what follows, the applicant's word."""
+    tolerant = any(item["promised_by"] for item in materials)
+    committed = any(item["exemption"] == Exemption.COMMITMENT for item in materials)
+    return ["TOL"] * tolerant + ["COM"] * committed
 
 
 class Filing(NamedTuple):
@@ -93,7 +107,7 @@ def make(
     accepted_at = now if accept else None
     state = State.ACCEPTED if accept else State.RECEIVED
     clocks = due(guide.guide, desk.calendar.workdays, now, accepted_at)
-    documents = papers(state, tolerant=any(m.promised_by for m in wanted.materials))
+    documents = papers(state, wanted.materials)
     return Draft(
         number=numbered,
         submitter=caller.terminal,
@@ -112,9 +126,9 @@ def make(
         calendar_generation=desk.calendar.generation,
         accepted_by=caller.id if accept else None,
         documents=documents,
-        materials=orjson.dumps([_material(item) for item in wanted.materials]).decode(),
+        materials=orjson.dumps([material(item) for item in wanted.materials]).decode(),
         subject_index=subject_index(desk.keys, identity(wanted)),
-        sealed=_sealed(desk.keys, numbered, contents(wanted)),
+        sealed=sealed(desk.keys, numbered, contents(wanted)),
         actor=caller.id,
         reserved=wanted.number is not None,
         **clocks._asdict(),
@@ -128,7 +142,8 @@ def renumbered(draft: Draft, keys: KeyRing, serial: int) -> Draft:
     return replace(draft, number=fresh, sealed=keys.seal(plain, bound_to=f"{SEALED}:{fresh}"))
 
 
-def _sealed(keys: KeyRing, number: str, plain: dict[str, Any]) -> bytes:
+def sealed(keys: KeyRing, number: str, plain: dict[str, Any]) -> bytes:
+    """Seal what an application holds."""
     return keys.seal(orjson.dumps(plain), bound_to=f"{SEALED}:{number}")
 
 
@@ -162,7 +177,8 @@ def subject_index(keys: KeyRing, id_number: str) -> bytes:
     return keys.find("subject", id_number.upper().encode())
 
 
-def _material(item: HandedIn) -> dict[str, Any]:
+def material(item: HandedIn) -> dict[str, Any]:
+    """Write a material as the row keeps it."""
     return {
         "code": item.code,
         "file": item.file,

@@ -47,15 +47,6 @@ class ActionNotAllowed(DomainError):
     advice = Words("actions 列出您现在可做的操作。", "`actions` lists what you may do now.")
 
 
-class NotAvailable(DomainError):
-    """The action is part of the life of an application, and not offered yet."""
-
-    kind = Kind.CONFLICT
-    code = "not-available"
-    title = Words("该操作暂未开放", "This action is not offered yet")
-    advice = Words("actions 列出您现在可做的操作。", "`actions` lists what you may do now.")
-
-
 class StaleVersion(DomainError):
     """Someone changed the application since the caller read it."""
 

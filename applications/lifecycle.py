@@ -61,6 +61,10 @@ MOVES = (
     Move(S.IN_REVIEW, A.EXTEND, S.IN_REVIEW, APPROVE, ("EXT",)),
     Move(S.IN_REVIEW, A.TRANSFER, S.ACCEPTED, REVIEW),
     Move(S.IN_REVIEW, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
+    *(
+        Move(state, A.SUPPLY, state, May.APPLICATION_SUPPLY, ("SUP",))
+        for state in (S.ACCEPTED, S.IN_REVIEW, S.IN_SECOND_REVIEW, S.IN_APPROVAL, S.SUSPENDED)
+    ),
     Move(S.SUSPENDED, A.RESUME, S.IN_REVIEW, REVIEW),
     Move(S.SUSPENDED, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
     Move(S.IN_SECOND_REVIEW, A.SEND_BACK, S.IN_REVIEW, SECOND),
@@ -86,14 +90,6 @@ ENDED = frozenset(
 )
 """States in which no clock runs."""
 
-LATER = frozenset(
-    {
-        A.ACCEPT_TOLERANT, A.ACCEPT_COMMITMENT, A.ASK_CORRECTION, A.SUPPLY, A.PROPOSE_REFUSAL,
-        A.PROPOSE_SUSPENSION, A.SUSPEND, A.RESUME, A.EXTEND, A.TRANSFER,
-    }
-)  # fmt: skip
-"""Moves that stand in the table and whose machinery is not built: refused as `not-available`."""
-
 PERMISSIONS = {
     action: frozenset(m.may for m in MOVES if m.by == action and m.may is not None)
     for action in Action
@@ -110,12 +106,16 @@ def find(state: State, action: Action, risk_class: int) -> Move | None:
 
 
 def open_moves(state: State, risk_class: int) -> list[Move]:
-    """List the edges that a person can take from `state` today."""
+    """List the edges that a person can take from `state`."""
     return [
         m for m in MOVES
-        if m.source == state and risk_class in m.risk_classes and m.by not in LATER
-        and m.may is not None
+        if m.source == state and risk_class in m.risk_classes and m.may is not None
     ]  # fmt: skip
+
+
+def by_itself(timer: Timer) -> Move:
+    """Give the edge that a timer takes."""
+    return next(move for move in MOVES if move.by == timer)
 
 
 def mermaid() -> str:

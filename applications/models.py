@@ -26,6 +26,15 @@ LAW_FIRST = sa.text(f"overdue_on <= due_on AND {OPEN}")
 PROVISIONAL = sa.text(f"due_provisional AND {OPEN}")
 
 
+UNSUPPLIED = sa.text("state = 'correction'")
+IN_HAND = sa.text("state = 'delivered'")
+
+
+def _days() -> sa.Column[int]:
+    """A count that a submission leaves out: it begins with none."""
+    return sa.Column(sa.SmallInteger, server_default="0", nullable=False)
+
+
 class Application(SQLModel, table=True):
     """One matter of one person, handed in at one outlet."""
 
@@ -47,6 +56,8 @@ class Application(SQLModel, table=True):
             "application_claimed_idx", "claimed_by", "claimed_until", postgresql_where=CLAIMED
         ),
         sa.Index("application_unaccepted_idx", "due_on", postgresql_where=UNACCEPTED),
+        sa.Index("application_unsupplied_idx", "due_on", postgresql_where=UNSUPPLIED),
+        sa.Index("application_in_hand_idx", "due_on", postgresql_where=IN_HAND),
         sa.Index("application_law_first_idx", "overdue_on", postgresql_where=LAW_FIRST),
         sa.Index("application_provisional_idx", "due_on", postgresql_where=PROVISIONAL),
         sa.Index("application_subject_newest_idx", "subject_index", NEWEST[0]),
@@ -79,6 +90,25 @@ class Application(SQLModel, table=True):
     yellow_on: date = Field(sa_type=sa.Date)
     red_on: date = Field(sa_type=sa.Date)
     overdue_on: date | None = Field(default=None, sa_type=sa.Date)
+
+    corrected_at: datetime | None = Field(
+        default=None, sa_type=Instant, description="When correction was asked for: once only."
+    )
+    supplied_at: datetime | None = Field(default=None, sa_type=Instant)
+    stopped_at: datetime | None = Field(
+        default=None, sa_type=Instant, description="Since when the clocks have stood."
+    )
+    corrected_days: int = Field(default=0, sa_column=_days())
+    suspended_days: int = Field(default=0, sa_column=_days())
+    extended_days: int = Field(default=0, sa_column=_days())
+    proposal: str | None = Field(
+        default=None,
+        max_length=12,
+        description="What waits for another to decide: refusal, suspension.",
+    )
+    notices_sealed: bytes | None = Field(
+        default=None, description="What was told or proposed last: correction, suspension, refusal."
+    )
 
     accepted_by: str | None = Field(default=None, max_length=80)
     reviewed_by: str | None = Field(default=None, max_length=80)

@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from access.callers import Caller, Reach
 from access.policy import May
 from applications.clocks import DARK
+from applications.lifecycle import ENDED
 from applications.models import (
     IN_WORK,
     LAW_FIRST,
@@ -298,6 +299,36 @@ async def hand_to(
     """Let `caller` hold applications that this transaction has locked."""
     values = {"numbers": list(numbers), "who": caller.id, "role": caller.role}
     await run(session, CLAIM, **values, now=now, until=now + LEASE)
+
+
+async def ripe(session: AsyncSession, state: State, day: date, limit: int) -> Sequence[Application]:
+    """Lock applications in a state whose day has gone by; pass over what others have locked."""
+    named = sa.literal_column(f"'{state}'", sa.String)  # Each plan knows the index of that state.
+    statement = (
+        select(Application)
+        .where(col(A.state) == named, col(A.due_on) < day)
+        .order_by(col(A.due_on))
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return (await session.exec(statement)).all()
+
+
+async def dated_before(
+    session: AsyncSession, agency: str, generation: int, limit: int
+) -> Sequence[Application]:
+    """Lock open applications of an agency whose limits were worked out by an older calendar."""
+    statement = (
+        select(Application)
+        .where(
+            A.agency == agency,
+            col(A.state).in_(sorted(set(State) - ENDED)),
+            col(A.calendar_generation) < generation,
+        )
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return (await session.exec(statement)).all()
 
 
 LATE = sa.text(f"""

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Caller
 from access.errors import Forbidden
-from applications import actions, draft, lifecycle, queries, views
+from applications import actions, changes, draft, lifecycle, needs, queries, telling, views
 from applications.actions import Case
 from applications.checks import content_faults, number_fault, warnings
 from applications.desk import Desk
@@ -18,7 +18,6 @@ from applications.draft import Draft, Filing
 from applications.errors import (
     ActionNotAllowed,
     ContentInvalid,
-    NotAvailable,
     StaleVersion,
 )
 from applications.intake import Intake, Written
@@ -26,7 +25,6 @@ from applications.lifecycle import Move
 from applications.models import Application
 from applications.numbers import Serials, number
 from events import service as events
-from events.models import Event
 from kit.clock import day_of, now
 from kit.db import Sessions, transaction
 from kit.errors import DomainError, Fault
@@ -182,22 +180,23 @@ async def act(
 
     Raises:
         StaleVersion: it has changed since `version`.
-        ActionNotAllowed, NotAvailable: its state does not permit it; `actions` lists what does.
+        ActionNotAllowed: its state does not permit it; `actions` lists what does.
         SamePerson, ClaimedByOther, NotClaimed: someone else has to do it, or it must be claimed first.
         ContentInvalid: the action needs more than the body has.
     """
-    case = Case(row, caller, desk, now())
+    case = Case(row, caller, desk, now(), wanted)
     if row.version != version:
         raise StaleVersion(version=row.version)
     move = _legal(case, wanted)
-    faults = list(actions.faults(wanted, case))
+    faults = list(needs.faults(case))
     if faults:
         raise ContentInvalid(faults=faults)
-    actions.apply(case, move)
+    before = {"agency": row.agency, "due_on": row.due_on}
+    changes.apply(case, move)
     _keep_result(row, wanted, desk)
     session.add(row)
     await session.flush()
-    await _tell(session, case, wanted)
+    await telling.tell(session, case, before)
     return row
 
 
@@ -220,8 +219,6 @@ def _legal(case: Case, wanted: ActionRequest) -> Move:
         raise ActionNotAllowed(**may)
     if not case.caller.reach(move.may).covers(outlet=row.outlet, agency=row.agency):
         raise ActionNotAllowed(**may)
-    if move.by in lifecycle.LATER:
-        raise NotAvailable(**may)
     against = actions.hindrance(case, move)
     if against is not None:
         raise against(**may)
@@ -239,33 +236,6 @@ def _keep_result(row: Application, wanted: ActionRequest, desk: Desk) -> None:
         result |= {"reason": wanted.reason, "remedy": guide.guide.remedy if guide else ""}
     bound = f"{views.RESULT}:{row.number}"
     row.result_sealed = desk.keys.seal(orjson.dumps(result), bound_to=bound)
-
-
-async def _tell(session: AsyncSession, case: Case, wanted: ActionRequest) -> None:
-    """Append what was done: codes in the event, words sealed beside it."""
-    coded = actions.coded(wanted)
-    facts = {
-        "reason": wanted.reason if coded else None, "right_agency": wanted.right_agency, "way": wanted.way,
-        "outcome": case.row.outcome,
-    }  # fmt: skip
-    words = {
-        "opinion": wanted.opinion, "text": wanted.text, "received_by": wanted.received_by,
-        "reason": None if coded else wanted.reason,
-    }  # fmt: skip
-    said = {name: value for name, value in words.items() if value is not None}
-    event = _event(case, actions.EVENT_KINDS[wanted.action])
-    event.facts = {name: value for name, value in facts.items() if value is not None}
-    text = orjson.dumps(said).decode() if said else ""
-    await events.append(session, event, text=text, keys=case.desk.keys)
-
-
-def _event(case: Case, kind: str) -> Event:
-    row, caller = case.row, case.caller
-    return Event(
-        at=case.now, kind=kind, application=row.number, version=row.version, state=row.state,
-        step=row.step, actor=caller.id, actor_role=caller.role, outlet=row.outlet,
-        agency=row.agency, facts={},
-    )  # fmt: skip
 
 
 async def claim(
@@ -297,5 +267,5 @@ async def release(
     session.add(row)
     await session.flush()
     case = Case(row, caller, desk, now())
-    await events.append(session, _event(case, "application.released"))
+    await events.append(session, telling.event(case, "application.released"))
     return row

@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 
 from access.callers import Caller
+from applications import lifecycle
 from applications.actions import Case, allowed
+from applications.changes import notices
 from applications.clocks import light
 from applications.desk import Desk
 from applications.draft import opened
@@ -14,10 +16,14 @@ from applications.models import Application
 from applications.numbers import query_code
 from kit.clock import CHINA, day_of
 from schemas import masking
+from schemas.applications import State
 
 RESULT = "application.result_sealed"
 OURS = frozenset({"reason", "remedy"})
 """Parts of a result that the service writes: a code, and the guide's words."""
+
+CLOSED = lifecycle.ENDED - {State.COMPLETED, State.DELIVERED}
+"""States in which nobody waits for a day."""
 
 
 def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[str, Any]:
@@ -42,6 +48,9 @@ def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[st
         "promised_due_on": row.promised_due_on,
         "due_provisional": row.due_provisional,
         "light": light(row, day_of(now)),
+        "due_on": row.due_on if row.state not in CLOSED else None,
+        "proposal": row.proposal,
+        "extended_days": row.extended_days,
         "claimed_until": _local(row.claimed_until),
         "actions": allowed(Case(row, caller, desk, now)),
         "documents": row.documents,
@@ -79,6 +88,7 @@ def detail(
         **plain,
         "materials": row.materials,
         "result": _result(row, desk, revealed=revealed),
+        "notices": notices(row, desk.keys),
     }
 
 

@@ -3,15 +3,17 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from kit.clock import CHINA, day_of
 from kit.generations import Generation
 
+DAY = timedelta(days=1)
 KIND = "calendar"
 KINDS = {"off": False, "work": True}
 REACH_YEARS = 5
@@ -80,9 +82,24 @@ class Workdays:
         """Count the working days in (start, end]; negative when `end` is past."""
         return bisect_right(self.days, end) - bisect_right(self.days, start)
 
+    def spent(self, start: datetime, end: datetime) -> int:
+        """Count the working days that went by between two moments, what was begun for a whole one."""
+        first, last = day_of(start), day_of(end)
+        whole = self.between(first, last) - self.is_working(last)
+        parts = [(first, _midnight(first) + DAY - start), (last, end - _midnight(last))]
+        if first == last:
+            whole, parts = 0, [(first, end - start)]
+        part = sum((length for day, length in parts if self.is_working(day)), timedelta())
+        return whole + -(-part // DAY)
+
     def is_provisional(self, day: date) -> bool:
         """Tell whether `day` lies past the last notice, so that it may still move."""
         return day > self.loaded_until
+
+
+def _midnight(day: date) -> datetime:
+    """Give the moment at which a day begins in China."""
+    return datetime(day.year, day.month, day.day, tzinfo=CHINA)
 
 
 class WorkdaysMemory:
@@ -104,12 +121,15 @@ class WorkdaysMemory:
         return self.now
 
     async def load(self, session: AsyncSession, since: int) -> None:
-        """Read the whole calendar; it is small."""
+        """Read the whole calendar; it is small.
+
+        Its number first: what is dated by it may then be looked through once too often, and never too seldom.
+        """
+        number = select(Generation.value).where(Generation.kind == KIND)
+        generation = (await session.exec(number)).one()
         rows = (await session.exec(select(col(CalendarDay.day), col(CalendarDay.is_working)))).all()
         self.now = Workdays.of(dict(rows)) if rows else None
-        self.generation = (
-            await session.exec(select(Generation.value).where(Generation.kind == KIND))
-        ).one()
+        self.generation = generation
 
 
 def parse_notices(rows: Iterable[Mapping[str, str]]) -> list[CalendarDay]:

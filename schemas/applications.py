@@ -247,6 +247,14 @@ class ApplicationView(Response):
     promised_due_on: date | None
     due_provisional: bool
     light: Light
+    due_on: date | None = Field(
+        description="The next day that someone waits for: to be told of acceptance, to supply, to be "
+        "decided, to be delivered, to be filed."
+    )
+    proposal: Literal["refusal", "suspension"] | None = Field(
+        description="What one person proposed and another decides."
+    )
+    extended_days: int
     claimed_until: datetime | None
     actions: list[str] = Field(description="What this caller may do now.")
     documents: list[str]
@@ -268,6 +276,9 @@ class ApplicationDetail(ApplicationView):
     form: dict[str, Any]
     materials: list[dict[str, Any]]
     result: dict[str, Any] | None
+    notices: dict[str, dict[str, Any]] = Field(
+        description="What was told or proposed last: `correction`, `suspension`, `refusal`."
+    )
 
 
 class ApplicationList(Response):
@@ -298,6 +309,21 @@ class EventFilter(Request):
     after: str | None = Field(None, max_length=600)
 
 
+class Told(Request):
+    """One thing that the applicant has to put right (一次性告知)."""
+
+    code: Annotated[str, StringConstraints(max_length=8)] = Field(description="BZ..")
+    material: Code | None = Field(None, description="Which material it is about.")
+    text: Opinion
+
+
+class Following(Request):
+    """A material that follows later, or for which the applicant gives his word."""
+
+    code: Code
+    promised_by: DayOfOurs | None = None
+
+
 class ActionRequest(Request):
     """An action on an application. Which fields an action needs says `applications.actions`."""
 
@@ -312,9 +338,9 @@ class ActionRequest(Request):
     way: Literal["counter", "post", "electronic"] | None = None
     received_by: Name | None = None
     remedy: Opinion | None = None
-    missing: list[dict[str, Any]] | None = Field(None, max_length=60)
-    reasons: list[dict[str, Any]] | None = Field(None, max_length=60)
-    by: DayOfOurs | None = None
+    missing: list[Following] | None = Field(None, max_length=60)
+    reasons: list[Told] | None = Field(None, max_length=60, description="All of them, at once.")
+    by: DayOfOurs | None = Field(None, description="Last day to supply what is asked for.")
     form: dict[str, Any] | None = Field(None, max_length=200)
     materials: list[HandedIn] | None = Field(None, max_length=60)
     procedure: (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from access.policy import GRANTS, May
 from applications import lifecycle
-from applications.lifecycle import ENDED, LATER, MOVES, START, Move, Timer
+from applications.lifecycle import ENDED, MOVES, START, Move, Timer
 from schemas.applications import Action, State
 
 PICTURE = Path(__file__).parent.parent / "docs" / "application-life.md"
@@ -34,7 +34,7 @@ accept             AC   -    -    -    -    -    -    -    -    -    -    -    -
 accept_tolerant    AC   -    -    -    -    -    -    -    -    -    -    -    -    -
 accept_commitment  AC   -    -    -    -    -    -    -    -    -    -    -    -    -
 ask_correction     CO   -    -    -    -    -    -    -    -    -    -    -    -    -
-supply             -    RE   -    -    -    -    -    -    -    -    -    -    -    -
+supply             -    RE   AC   IR   SR   AP   SU   -    -    -    -    -    -    -
 propose_refusal    RE   -    -    -    -    -    -    -    -    -    -    -    -    -
 refuse             RF   -    -    -    -    -    -    -    -    -    -    -    -    -
 take               -    -    IR   -    -    -    -    -    -    -    -    -    -    -
@@ -188,13 +188,11 @@ def test_find_reads_the_table() -> None:
                 assert found is None or shown == NAMES[found.target] + classes(found)
 
 
-def test_open_moves_are_those_of_a_person_that_are_built() -> None:
+def test_open_moves_are_those_of_a_person() -> None:
     for state in State:
         for risk in (1, 2, 3):
             moves = lifecycle.open_moves(state, risk)
-            expected = {
-                a for a in Action if a not in LATER and lifecycle.find(state, a, risk) is not None
-            }
+            expected = {a for a in Action if lifecycle.find(state, a, risk) is not None}
             assert {m.by for m in moves} == expected
             assert len(moves) == len(expected)
 

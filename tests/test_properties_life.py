@@ -1,6 +1,7 @@
 """The life of applications, walked at random on the real database: what holds at every step."""
 
 import os
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -20,7 +21,6 @@ from applications.errors import (
     ActionNotAllowed,
     ClaimedByOther,
     ContentInvalid,
-    NotAvailable,
     NotClaimed,
     SamePerson,
     StaleVersion,
@@ -28,7 +28,7 @@ from applications.errors import (
 from applications.lifecycle import ENDED, MOVES
 from applications.models import Application
 from events.models import Event
-from kit.clock import now
+from kit.clock import now, today
 from kit.db import transaction
 from schemas.applications import Action, ActionRequest, ApplicationSubmit, State
 from tests import make as m
@@ -37,14 +37,23 @@ from tests.make import Make, Place
 WALKS = int(os.environ.get("LIFE_WALKS", "20"))
 EDGES = {(move.source, move.by, move.target) for move in MOVES}
 REFUSALS = (
-    ActionNotAllowed, ClaimedByOther, ContentInvalid, Forbidden, NotAvailable, NotClaimed,
-    SamePerson, StaleVersion,
+    ActionNotAllowed, ClaimedByOther, ContentInvalid, Forbidden, NotClaimed, SamePerson,
+    StaleVersion,
 )  # fmt: skip
 
-BREAKING_OFF = (Action.WITHDRAW, Action.VOID, Action.REFUSE)
+BREAKING_OFF = (Action.WITHDRAW, Action.VOID, Action.REFUSE, Action.TRANSFER)
 """Taken now and then only: else no walk is long."""
 
+NOTICE = {"code": "BZ02", "material": "id_card", "text": "照片不清晰"}
+CARD = {"code": "id_card", "exemption": "card_read"}
+
 FIELDS: dict[Action, dict[str, Any]] = {
+    Action.ASK_CORRECTION: {"reasons": [NOTICE], "by": today() + timedelta(days=9)},
+    Action.SUPPLY: {"materials": [CARD]},
+    Action.PROPOSE_REFUSAL: {"reason": "BS02", "text": "不属于受理范围"},
+    Action.PROPOSE_SUSPENSION: {"procedure": "appraisal", "basis": "需进行鉴定"},
+    Action.EXTEND: {"working_days": 1, "reason": "材料较多"},
+    Action.TRANSFER: {"agency": "330105", "reason": "参保地已变更"},
     Action.REFUSE: {"reason": "BS02", "text": "不属于受理范围"},
     Action.SEND_BACK: {"reason": "TH01"},
     Action.DENY: {"reason": "BY01", "opinion": "不符合条件"},
@@ -157,8 +166,12 @@ async def stands(state: Process, number: str) -> dict[str, Any]:
 
 
 def assert_told(before: dict[str, Any], after: dict[str, Any], caller: Caller) -> None:
-    """One event more, that says who made which version of which state; the others as they were."""
-    *earlier, told = after["events"]
+    """One event more, that says who made which version of which state; the others as they were.
+
+    Where it went to another agency, the one that had it is told so as well.
+    """
+    more = 1 + (before["agency"] != after["agency"])
+    earlier, told = after["events"][:-more], after["events"][-1]
     assert earlier == before["events"]
     assert (told["version"], told["state"], told["actor"]) == (
         after["version"], after["state"], caller.id,
@@ -169,7 +182,7 @@ def assert_apart(before: dict[str, Any], wanted: ActionRequest, caller: Caller) 
     """Nobody decides, or looks a second time, on what he had a part in before."""
     parts = {"in_review": ["accepted_by"], "in_second_review": ["accepted_by", "reviewed_by"]}
     parts["in_approval"] = [*parts["in_second_review"], "second_reviewed_by"]
-    if wanted.action is not Action.WITHDRAW:
+    if wanted.action not in (Action.WITHDRAW, Action.SUPPLY):
         assert caller.id not in {before[name] for name in parts.get(before["state"], ())}
 
 

@@ -72,7 +72,7 @@ class TestAnswer:
             None,
         )
         assert made["documents"] == ["REC"]
-        assert made["actions"] == ["accept", "withdraw"]
+        assert made["actions"] == ["accept", "ask_correction", "propose_refusal", "withdraw"]
 
     async def test_collecting_outlet_does_not_accept(
         self, http: httpx.AsyncClient, make: Make

@@ -12,18 +12,25 @@ from kit.metrics import registry
 from kit.orphan import leave_with_parent
 from kit.settings import Settings
 from kit.telemetry import traces
-from worker import housekeeping, sequence, watch
+from worker import housekeeping, life, sequence, watch
 
 TASKS = (sequence.TASK, housekeeping.TASK, watch.TASK)
+"""Tasks that need nothing but the database."""
+
+CONNECTIONS = 12
+"""At most; opened as they are needed, and most tasks look seldom."""
 
 
 async def work(settings: Settings) -> None:
     """Run all tasks until told to stop; what is under way is finished or undone by the database."""
-    engine = make_engine(settings.database_url or "", pool_size=len(TASKS))
+    engine = make_engine(settings.database_url or "", pool_size=CONNECTIONS)
     sessions = make_sessions(engine)
+    office = life.Office(sessions)
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, registry=registry())
-    running = [asyncio.create_task(task.run(sessions), name=task.name) for task in TASKS]
+    tasks = (*TASKS, *office.tasks())
+    running = [asyncio.create_task(task.run(sessions), name=task.name) for task in tasks]
+    running.append(asyncio.create_task(office.follower.follow(), name="follow"))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
