@@ -25,7 +25,7 @@ class Reach:
     areas: tuple[str, ...] = ()
     """First digits of the agencies' codes: `33` a province, `3301` a city, `330106` a county."""
     banks: frozenset[str] = frozenset()
-    """Of these it reaches outlets, and no application."""
+    """Of these it reaches outlets and posts, and no application."""
 
     def covers(self, *, outlet: str, agency: str) -> bool:
         """Tell whether an application of `outlet` at `agency` is within."""

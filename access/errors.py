@@ -107,3 +107,74 @@ class ScopeInvalid(DomainError):
         "范围须为角色所属类别的代码：机构、区划、银行或网点；县级不设权限管理员。",
         "Name an agency, division, bank or outlet as the role asks; counties have no rights administrator.",
     )
+
+
+class GrantNotFound(DomainError):
+    """No such grant, or none that the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "grant-not-found"
+    title = Words("没有该授权", "No such grant")
+    advice = Words(
+        "核对编号；只显示本辖区、本机构或本行的授权。", "Check its id; yours only are shown."
+    )
+
+
+class GrantStale(DomainError):
+    """Someone changed the grant since the caller read it."""
+
+    kind = Kind.STALE
+    code = "grant-stale"
+    title = Words("该授权已被他人处理", "It has changed since you read it")
+    advice = Words("重新读取后再办理。", "Read it again and send its new version in If-Match.")
+
+
+class GrantActionNotAllowed(DomainError):
+    """Not a step that the caller may take of a grant in this state."""
+
+    kind = Kind.CONFLICT
+    code = "grant-action-not-allowed"
+    title = Words("该授权当前不能进行此操作", "The grant can't take this step now")
+    advice = Words("actions 列出您现在可以进行的操作。", "`actions` lists what you may do now.")
+
+
+class GrantSamePerson(DomainError):
+    """Applying, checking, approving and granting take four persons, and none is the holder."""
+
+    kind = Kind.FORBIDDEN
+    code = "grant-same-person"
+    title = Words(
+        "申请、审核、核准、赋权须由四人分别办理，且不得为本人",
+        "Applying, checking, approving and granting take four persons, none of them the holder",
+    )
+    advice = Words("由另一名有权限的人员办理。", "Let another person do it.")
+
+
+class GrantHeld(DomainError):
+    """The person holds the role there, or it is applied for."""
+
+    kind = Kind.CONFLICT
+    code = "grant-held"
+    title = Words("该人员已持有或正在申请此权限", "The role is held, or applied for, already")
+    advice = Words("查询该人员现有授权。", "List the person's grants.")
+
+
+class PostsExclude(DomainError):
+    """The person holds a post of another kind: business, control, rights and direction don't mix."""
+
+    kind = Kind.CONFLICT
+    code = "posts-exclude"
+    title = Words("与该人员现有岗位不相容", "The person holds a post that excludes this one")
+    advice = Words(
+        "先终止 roles 列出的岗位，或换人；业务、管理、内控、权限等岗位不得由一人兼任。",
+        "End the posts in `roles` first, or name another person.",
+    )
+
+
+class GrantInvalid(DomainError):
+    """What is applied for can't be given."""
+
+    kind = Kind.INVALID
+    code = "grant-invalid"
+    title = Words("权限申请内容不正确", "The application for a right is not right")
+    advice = Words("errors 一次列出全部问题。", "`errors` names all that is wrong.")

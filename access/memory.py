@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access import queries
 from access.callers import Caller, Held, person
+from access.chain import holds
 from access.models import Grant
 from access.policy import Role
 from kit.clock import today
@@ -43,9 +44,7 @@ class GrantsMemory:
         return [
             Held(Role(grant.role), grant.scope)
             for grant in self._grants.get(subject, {}).values()
-            if grant.ended_at is None
-            and grant.valid_from <= day
-            and (grant.valid_to is None or day <= grant.valid_to)
+            if holds(grant, day)
         ]
 
 

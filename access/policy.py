@@ -14,6 +14,7 @@ class Role(StrEnum):
     REVIEWER = "reviewer"
     SECOND_REVIEWER = "second_reviewer"
     APPROVER = "approver"
+    AGENCY_HEAD = "agency_head"
     AUDITOR = "auditor"
     CONTROL_OFFICER = "control_officer"
     OUTLET_ADMIN = "outlet_admin"
@@ -39,6 +40,7 @@ SCOPES = MappingProxyType(
         Role.REVIEWER: Scope.AGENCY,
         Role.SECOND_REVIEWER: Scope.AGENCY,
         Role.APPROVER: Scope.AGENCY,
+        Role.AGENCY_HEAD: Scope.AGENCY,
         Role.AUDITOR: Scope.DIVISION,
         Role.CONTROL_OFFICER: Scope.DIVISION,
         Role.OUTLET_ADMIN: Scope.DIVISION,
@@ -48,9 +50,53 @@ SCOPES = MappingProxyType(
 )
 
 
+class Duty(StrEnum):
+    """Kinds of posts. One person holds posts of one kind only (domain: 不相容岗位)."""
+
+    BANK = "bank"
+    HANDLING = "handling"
+    DIRECTION = "direction"
+    ADMINISTRATION = "administration"
+    CONTROL = "control"
+    RIGHTS = "rights"
+
+
+DUTIES = MappingProxyType(
+    {
+        Role.TELLER: Duty.BANK,
+        Role.OUTLET_MANAGER: Duty.BANK,
+        Role.BANK_ADMIN: Duty.BANK,
+        Role.ACCEPTANCE_OFFICER: Duty.HANDLING,
+        Role.REVIEWER: Duty.HANDLING,
+        Role.SECOND_REVIEWER: Duty.HANDLING,
+        Role.APPROVER: Duty.HANDLING,
+        Role.AGENCY_HEAD: Duty.DIRECTION,
+        Role.AUDITOR: Duty.CONTROL,
+        Role.CONTROL_OFFICER: Duty.CONTROL,
+        Role.OUTLET_ADMIN: Duty.ADMINISTRATION,
+        Role.MATTER_ADMIN: Duty.ADMINISTRATION,
+        Role.RIGHTS_ADMIN: Duty.RIGHTS,
+    }
+)
+
+APPLICANTS = MappingProxyType(
+    {
+        Role.OUTLET_MANAGER: frozenset({Role.BANK_ADMIN}),
+        Role.BANK_ADMIN: frozenset({Role.BANK_ADMIN, Role.AGENCY_HEAD}),
+        **{
+            role: frozenset({Role.AGENCY_HEAD})
+            for role, duty in DUTIES.items()
+            if duty is not Duty.BANK
+        },
+    }
+)
+"""Who may apply for a post to be given. A teller's comes with the registry of tellers."""
+
+
 class May(StrEnum):
     """A permission, named `resource:action`. Keep the list sorted."""
 
+    ACCESS_READ = "access:read"
     AGENCY_READ = "agency:read"
     APPLICATION_ACCEPT = "application:accept"
     APPLICATION_ACT = "application:act"
@@ -70,6 +116,12 @@ class May(StrEnum):
     EVENT_READ = "event:read"
     FILE_READ = "file:read"
     FILE_WRITE = "file:write"
+    GRANT_ACT = "grant:act"
+    GRANT_APPLY = "grant:apply"
+    GRANT_APPROVE = "grant:approve"
+    GRANT_CHECK = "grant:check"
+    GRANT_GRANT = "grant:grant"
+    GRANT_READ = "grant:read"
     GUIDE_DRAFT = "guide:draft"
     GUIDE_PUBLISH = "guide:publish"
     GUIDE_READ = "guide:read"
@@ -78,6 +130,7 @@ class May(StrEnum):
     TASK_CLAIM = "task:claim"
     TASK_READ = "task:read"
     TERMINAL_USE = "terminal:use"
+    TOKEN_REVOKE = "token:revoke"  # noqa: S105
 
 
 PUBLIC = frozenset({May.AGENCY_READ, May.DIVISION_READ, May.MATTER_READ, May.OUTLET_READ})
@@ -88,6 +141,9 @@ WORKING = READING | {
     May.APPLICATION_ACT, May.APPLICATION_REVEAL, May.TASK_CLAIM, May.TASK_READ,
 }  # fmt: skip
 
+APPOINTING = frozenset({May.GRANT_ACT, May.GRANT_READ})
+"""Of all who have a part in the chain by which rights are given."""
+
 GRANTS = MappingProxyType(
     {
         Role.TELLER: READING
@@ -97,7 +153,7 @@ GRANTS = MappingProxyType(
             May.APPLICATION_WITHDRAW, May.FILE_WRITE, May.TERMINAL_USE,
         },
         Role.OUTLET_MANAGER: READING | {May.APPLICATION_ACT, May.APPLICATION_VOID},
-        Role.BANK_ADMIN: PUBLIC,
+        Role.BANK_ADMIN: PUBLIC | APPOINTING | {May.GRANT_APPLY},
         Role.ACCEPTANCE_OFFICER: READING
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_REFUSE,
@@ -105,11 +161,14 @@ GRANTS = MappingProxyType(
         },
         Role.REVIEWER: WORKING | {May.APPLICATION_REVIEW},
         Role.SECOND_REVIEWER: WORKING | {May.APPLICATION_SECOND_REVIEW},
-        Role.APPROVER: WORKING | {May.APPLICATION_APPROVE},
-        Role.AUDITOR: READING | {May.GUIDE_READ},
-        Role.CONTROL_OFFICER: READING | {May.GUIDE_READ},
+        Role.APPROVER: WORKING | APPOINTING | {May.APPLICATION_APPROVE, May.GRANT_APPROVE},
+        Role.AGENCY_HEAD: PUBLIC | APPOINTING | {May.GRANT_APPLY},
+        Role.AUDITOR: READING | {May.ACCESS_READ, May.GRANT_READ, May.GUIDE_READ},
+        Role.CONTROL_OFFICER: READING
+        | APPOINTING
+        | {May.ACCESS_READ, May.GRANT_CHECK, May.GUIDE_READ},
         Role.OUTLET_ADMIN: PUBLIC,
         Role.MATTER_ADMIN: PUBLIC | {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ},
-        Role.RIGHTS_ADMIN: PUBLIC,
+        Role.RIGHTS_ADMIN: PUBLIC | APPOINTING | {May.GRANT_GRANT, May.TOKEN_REVOKE},
     }
 )  # fmt: skip

@@ -1,14 +1,21 @@
 """Every statement on rights."""
 
-from collections.abc import Sequence
-from datetime import datetime
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from access.models import Grant, UsedAssertion
+from access.callers import Caller
+from access.chain import CONFIRMED_FOR, PROVINCE
+from access.models import Grant, GrantStep, UsedAssertion
+from access.policy import May
+from kit.clock import CHINA
+from schemas.rights import GrantFilter
 
 
 async def grants_since(session: AsyncSession, since: int) -> Sequence[Grant]:
@@ -25,6 +32,93 @@ async def open_grant(session: AsyncSession, subject: str, role: str, scope: str)
         col(Grant.ended_at).is_(None),
     )
     return (await session.exec(statement)).one_or_none()
+
+
+def visible_to(caller: Caller) -> Any:
+    """Select the grants that `caller` may see. Every read for somebody starts here."""
+    reach = caller.reach(May.GRANT_READ)
+    parts = [_within(area) for area in reach.areas]
+    if reach.agencies:
+        parts.append(col(Grant.agency).in_(sorted(reach.agencies)))
+    if reach.banks:
+        parts.append(col(Grant.bank).in_(sorted(reach.banks)))
+    return select(Grant).where(sa.or_(*parts) if parts else sa.false())
+
+
+def _within(area: str) -> sa.ColumnElement[bool]:
+    """Say that a post is in an area; one whose place is not known is the province's."""
+    inside = sa.and_(col(Grant.area) >= area, col(Grant.area) < area + ":")
+    return sa.or_(inside, col(Grant.area) == "") if len(area) == PROVINCE else inside
+
+
+async def visible_grant(
+    session: AsyncSession, caller: Caller, id_: uuid.UUID, *, lock: bool = False
+) -> Grant | None:
+    """Load one grant that `caller` may see; hold its row until the end if `lock`."""
+    statement = visible_to(caller).where(Grant.id == id_)
+    if lock:
+        statement = statement.with_for_update()
+    found: Grant | None = (await session.exec(statement)).one_or_none()
+    return found
+
+
+async def page(
+    session: AsyncSession, caller: Caller, narrow: GrantFilter, after: uuid.UUID | None
+) -> Sequence[Grant]:
+    """List at most `narrow.limit` + 1 grants, newest first."""
+    statement = visible_to(caller)
+    for column, value in (
+        (Grant.state, narrow.state), (Grant.role, narrow.role), (Grant.scope, narrow.scope),
+        (Grant.subject, narrow.subject),
+    ):  # fmt: skip
+        if value is not None:
+            statement = statement.where(column == value)
+    if narrow.confirm_until is not None:
+        statement = statement.where(due_by(narrow.confirm_until), Grant.state == "active")
+    if after is not None:
+        statement = statement.where(col(Grant.id) < after)
+    statement = statement.order_by(col(Grant.id).desc()).limit(narrow.limit + 1)
+    rows: Sequence[Grant] = (await session.exec(statement)).all()
+    return rows
+
+
+def due_by(day: date) -> sa.ColumnElement[bool]:
+    """Say in SQL that a grant must be confirmed by `day` at the latest: `chain.last_day` without the period."""
+    made = sa.cast(sa.func.timezone(str(CHINA), col(Grant.created_at)), sa.Date)
+    return sa.func.coalesce(col(Grant.confirm_by), made + CONFIRMED_FOR.days) <= day
+
+
+async def open_grants(session: AsyncSession, subject: str) -> Sequence[Grant]:
+    """Load what a person holds, or is to."""
+    statement = select(Grant).where(Grant.subject == subject, col(Grant.ended_at).is_(None))
+    return (await session.exec(statement)).all()
+
+
+async def add_grant(session: AsyncSession, values: Mapping[str, Any]) -> bool:
+    """Insert a grant; tell whether there was none open of that person, role and scope."""
+    statement = insert(Grant).values(**values).on_conflict_do_nothing().returning(col(Grant.id))
+    return (await session.exec(statement)).first() is not None
+
+
+async def lapsed(session: AsyncSession, day: date, limit: int) -> Sequence[Grant]:
+    """Load and hold some grants whose period is over, or that nobody confirmed; others' are passed over."""
+    statement = (
+        select(Grant)
+        .where(
+            Grant.state == "active",
+            col(Grant.ended_at).is_(None),
+            sa.or_(col(Grant.valid_to) < day, due_by(day - timedelta(days=1))),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return (await session.exec(statement)).all()
+
+
+async def steps(session: AsyncSession, grant: uuid.UUID) -> Sequence[GrantStep]:
+    """List the steps of a grant's life, oldest first."""
+    statement = select(GrantStep).where(GrantStep.grant_id == grant).order_by(col(GrantStep.id))
+    return (await session.exec(statement)).all()
 
 
 async def use_assertion(session: AsyncSession, digest: bytes, expires_at: datetime) -> bool:

@@ -1,21 +1,36 @@
-"""What can be done with rights."""
+"""What can be done with rights: apply for them, give them, end them, and record what they are used for."""
 
 import hashlib
 import re
+import uuid
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from access import queries
+from access import chain, queries
 from access.callers import Caller
-from access.errors import AssertionReused, ScopeInvalid
+from access.chain import Move, Post
+from access.errors import (
+    AssertionReused,
+    Forbidden,
+    GrantActionNotAllowed,
+    GrantHeld,
+    GrantInvalid,
+    GrantSamePerson,
+    GrantStale,
+    PostsExclude,
+    ScopeInvalid,
+)
 from access.memory import KIND
-from access.models import AccessRecord, Grant
-from access.policy import SCOPES, Role, Scope
-from kit.clock import today
+from access.models import NOT_IN_FORCE_YET, AccessRecord, Grant, GrantStep
+from access.policy import SCOPES, May, Role, Scope
+from kit.clock import now, today
 from kit.crypto import KeyRing
+from kit.errors import Fault, Words
 from kit.generations import raise_generation
 from kit.ids import uuid7
+from schemas.rights import GrantActionRequest, GrantApply
 
 SCOPE_FORMS = {
     Scope.OUTLET: re.compile(r"[1-9][0-9]{11}", re.ASCII),
@@ -23,11 +38,14 @@ SCOPE_FORMS = {
     Scope.AGENCY: re.compile(r"[1-9][0-9]{5}", re.ASCII),
     Scope.DIVISION: re.compile(r"[1-9][0-9]{5}", re.ASCII),
 }
+LAPSED_AT_ONCE = 500
+SYSTEM = "system"
 
 
-def _placed(role: Role, scope: str) -> bool:
-    """Tell whether a role may be held at that level: counties hold no rights administrators."""
-    return role is not Role.RIGHTS_ADMIN or scope.endswith("00")
+def fits(role: Role, scope: str) -> bool:
+    """Tell whether a role may be held within a scope: counties hold no rights administrators."""
+    placed = role is not Role.RIGHTS_ADMIN or scope.endswith("00")
+    return placed and SCOPE_FORMS[SCOPES[role]].fullmatch(scope) is not None
 
 
 async def ensure_grant(
@@ -39,23 +57,166 @@ async def ensure_grant(
     by: str,
     until: date | None = None,
 ) -> Grant:
-    """Give a person a role within a scope, unless it is held already.
+    """Give a person a role within a scope, unless it is held already: by the operator, outside of the chain.
 
     Raises:
         ScopeInvalid: the scope is none of the role's kind, or the county has no such post.
     """
-    if not SCOPE_FORMS[SCOPES[role]].fullmatch(scope) or not _placed(role, scope):
+    if not fits(role, scope):
         raise ScopeInvalid()
     held = await queries.open_grant(session, subject, role, scope)
-    if held is not None:
+    if held is not None and chain.holds(held, today()):
         return held
+    stamp = await raise_generation(session, KIND)
+    if held is not None:
+        _close(held, "ended", stamp)
+        await session.flush()
+    post = chain.bare_post(role, scope)
     grant = Grant(
         subject=subject, role=role, scope=scope, valid_from=today(), valid_to=until, granted_by=by,
-        generation=await raise_generation(session, KIND),
+        generation=stamp, confirm_by=today() + chain.CONFIRMED_FOR, area=post.area,
+        agency=post.agency, bank=post.bank,
     )  # fmt: skip
     session.add(grant)
     await session.flush()
+    _note(session, grant, "grant", by)
     return grant
+
+
+async def apply(
+    session: AsyncSession, caller: Caller, post: Post, wanted: GrantApply, id_: uuid.UUID
+) -> None:
+    """Apply for a post to be given to a person.
+
+    Raises:
+        Forbidden: not a post that the caller speaks for.
+        GrantSamePerson: nobody applies for himself.
+        GrantInvalid: the role is not given so, or the period is wrong.
+        PostsExclude, GrantHeld: the person's other posts are against it.
+    """
+    if not chain.covers(caller, May.GRANT_APPLY, post):
+        raise Forbidden(private=f"speaks not for {post.role}")
+    if caller.id == f"person:{wanted.subject}":
+        raise GrantSamePerson()
+    if faults := list(_period_faults(wanted)):
+        raise GrantInvalid(faults=faults)
+    await _refuse_excluded(session, wanted.subject, post.role)
+    made = await queries.add_grant(session, {
+        "id": id_, "subject": wanted.subject, "role": post.role, "scope": post.scope,
+        "valid_from": wanted.valid_from, "valid_to": wanted.valid_to, "granted_by": "",
+        "generation": NOT_IN_FORCE_YET, "state": "applied", "version": 1, "created_at": now(),
+        "applied_by": caller.id, "area": post.area, "agency": post.agency, "bank": post.bank,
+    })  # fmt: skip
+    if not made:
+        raise GrantHeld()
+    session.add(GrantStep(grant_id=id_, action="apply", actor=caller.id))
+    await session.flush()
+
+
+def _period_faults(wanted: GrantApply) -> Iterator[Fault]:
+    day = today()
+    if wanted.valid_to < max(day, wanted.valid_from):
+        words = Words("早于起始日或今天", "before the first day, or before today")
+        yield Fault("/valid_to", "period", words)
+    if wanted.valid_to > max(day, wanted.valid_from) + chain.LONGEST:
+        yield Fault("/valid_to", "period", Words("最长三年", "three years at most"))
+
+
+async def _refuse_excluded(session: AsyncSession, subject: str, role: Role) -> None:
+    """Refuse where posts exclude each other, also ones that are only on their way."""
+    day = today()
+    others = [
+        row
+        for row in await queries.open_grants(session, subject)
+        if row.state != "active" or row.valid_from > day or chain.holds(row, day)
+    ]
+    if roles := chain.excluded_by(role, others):
+        raise PostsExclude(roles=roles)
+
+
+async def act(
+    session: AsyncSession, caller: Caller, row: Grant, wanted: GrantActionRequest, version: int
+) -> Grant:
+    """Take a step of a grant whose row is held.
+
+    Raises:
+        GrantStale: it has changed since `version`.
+        GrantActionNotAllowed: not now, or not this caller; `actions` lists what is.
+        GrantSamePerson: the caller has had a hand in it, or is its holder.
+        GrantInvalid: a reason is missing, or its period is over.
+        PostsExclude: the person holds a post that excludes it by now.
+    """
+    if row.version != version:
+        raise GrantStale(version=row.version)
+    move = _find(row, caller, wanted.action)
+    if wanted.action in chain.REASONED and wanted.reason is None:
+        needed = Words("须说明原因", "a reason is needed")
+        raise GrantInvalid(faults=[Fault("/reason", "missing", needed)])
+    row.version += 1
+    await _carry_out(session, caller, row, move)
+    _note(session, row, move.action, caller.id, wanted.reason)
+    await session.flush()
+    return row
+
+
+def _find(row: Grant, caller: Caller, action: str) -> Move:
+    post = chain.post_of(row)
+    known = [m for m in chain.MOVES if m.action == action and m.before == row.state]
+    ours = [m for m in known if any(chain.covers(caller, need, post) for need in m.needs)]
+    if ours and not chain.is_fresh(caller, row, ours[0]):
+        raise GrantSamePerson()
+    if not ours:
+        allowed = [move.action for move in chain.moves(row, caller)]
+        raise GrantActionNotAllowed(state=row.state, actions=allowed)
+    return ours[0]
+
+
+async def _carry_out(session: AsyncSession, caller: Caller, row: Grant, move: Move) -> None:
+    if move.before == "active" or move.after == "active":
+        row.generation = await raise_generation(session, KIND)
+    if move.signs is not None:
+        setattr(row, move.signs, caller.id)
+    if move.after == "active":
+        await _put_in_force(session, row)
+    row.state = move.after
+    if move.after in chain.OVER:
+        row.ended_at = now()
+
+
+async def _put_in_force(session: AsyncSession, row: Grant) -> None:
+    """Let a grant hold for a year. The generation is held: of two posts that exclude each other one comes."""
+    if row.valid_to is not None and row.valid_to < today():
+        over = Words("期限已过，请重新申请", "its period is over: apply again")
+        raise GrantInvalid(faults=[Fault("/valid_to", "period", over)])
+    if row.state != "active":
+        others = await queries.open_grants(session, row.subject)
+        if roles := chain.excluded_by(Role(row.role), (o for o in others if o.state == "active")):
+            raise PostsExclude(roles=roles)
+    row.confirm_by = today() + chain.CONFIRMED_FOR
+
+
+async def end_lapsed(session: AsyncSession) -> int:
+    """Close the books on grants that have ended by themselves: they hold no longer since that day."""
+    rows = await queries.lapsed(session, today(), LAPSED_AT_ONCE)
+    if rows:
+        stamp = await raise_generation(session, KIND)
+        for row in rows:
+            over = row.valid_to is not None and row.valid_to < today()
+            _close(row, "ended", stamp)
+            _note(session, row, "lapse", SYSTEM, "period_over" if over else "unconfirmed")
+        await session.flush()
+    return len(rows)
+
+
+def _close(row: Grant, state: str, stamp: int) -> None:
+    row.state, row.ended_at, row.generation = state, now(), stamp
+    row.version += 1
+
+
+def _note(
+    session: AsyncSession, row: Grant, action: str, by: str, reason: str | None = None
+) -> None:
+    session.add(GrantStep(grant_id=row.id, action=action, actor=by, reason=reason))
 
 
 async def use_once(session: AsyncSession, issuer: str, jti: str, expires: int) -> None:

@@ -20,6 +20,7 @@ from api.routes import (
     drafting,
     events,
     files,
+    grants,
     matters,
     oauth,
     outlets,
@@ -37,7 +38,7 @@ from kit.telemetry import traces, wanted
 ROUTERS = (
     matters.router, applications.router, tasks.router, events.router, files.router, outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
-    sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
+    sheets.router, drafting.router, catalogue.router, register.router, terminals.router, grants.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

@@ -34,6 +34,7 @@ PEOPLE: dict[str, tuple[Role, str]] = {
     "reviewer": (Role.REVIEWER, "330106"),
     "second_reviewer": (Role.SECOND_REVIEWER, "330106"),
     "approver": (Role.APPROVER, "330106"),
+    "agency_head": (Role.AGENCY_HEAD, "330106"),
     "outlet_admin": (Role.OUTLET_ADMIN, "330106"),
     "outlet_admin_province": (Role.OUTLET_ADMIN, "330000"),
     "matter_admin": (Role.MATTER_ADMIN, "330000"),

@@ -9,6 +9,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kit.db import SET, UNCOMPARED, Stamped, run
+from outlets.models import Agreement
 
 T = TypeVar("T", bound=Stamped)
 
@@ -80,3 +81,9 @@ async def put_with_history(
         session, statement, rows=orjson.dumps(list(rows)).decode(), kind=known.name, **deed
     )
     return {str(row.key): int(row.version) for row in done.all()}
+
+
+async def parties(session: AsyncSession, bank: str) -> Sequence[str]:
+    """List the divisions that a bank has agreements with, also those that are over."""
+    statement = select(Agreement.division).where(Agreement.bank == bank).distinct()
+    return (await session.exec(statement)).all()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from access import queries as access
+from access import service as rights
 from applications import queries as applications
 from applications.numbers import TAKEN_WITHIN
 from events import queries as events
@@ -29,6 +30,8 @@ async def keep(sessions: Sessions) -> float:
         await access.forget_assertions(session, now() - KEPT)
         await repeats.forget(session, now() - KEYS_KEPT)
         await applications.forget_blocks(session, today() - TAKEN_WITHIN)
+    async with transaction(sessions) as session:
+        await rights.end_lapsed(session)
     return PERIOD
 
 
