@@ -36,9 +36,9 @@ it is public that it exists.
 RULES = """
 ## How a right is given
 
-Four different persons, none of them the holder: apply → check → approve → grant. It holds for its period, and for a
-year at a time: one that nobody confirms ends by itself. Counties hold no rights administrators: the city's grants there.
-A person holds posts of one duty only.
+Four different persons, none of them the holder: apply, check, approve, grant. It holds for its period, and
+for a year at a time: one that nobody confirms ends by itself. Counties hold no rights administrators: the
+city's grants there. A person holds posts of one duty only.
 
 """
 

@@ -39,7 +39,7 @@ def holding(may: May) -> set[Role]:
 
 
 def test_the_page_of_rights_is_current() -> None:
-    """Make it anew with `python -m cli.rights > docs/rights.md`, and read what has changed: it is what is agreed."""
+    """Make it anew with `python -m cli.rights > docs/rights.md`, and read what changed: it is agreed."""
     assert (ROOT / "docs" / "rights.md").read_text() == page()
     assert set(GRANTS) == set(Role)
 

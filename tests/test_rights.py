@@ -1,0 +1,244 @@
+"""Every operation, by every role, at its own place and elsewhere: answered as `docs/rights.md` says.
+
+A new operation needs an entry in `TRIED`: where it leads, what it is sent, and how it answers elsewhere.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Any, Literal, NamedTuple
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from access.policy import GRANTS, SCOPES, May, Role, Scope
+from api.app import ROUTERS
+from api.body import needs
+from api.state import State
+from cli.load import shipped_guide
+from kit.clock import today
+from tests import make as m
+from tests.conftest import CHANGING
+from tests.make import Make
+
+Headers = dict[str, str]
+ROUTES = {
+    route.operation_id or route.name: (sorted(route.methods)[0], route.path, needs(route.endpoint))
+    for router in ROUTERS
+    for route in router.routes  # type: ignore[attr-defined]
+}
+OPEN = frozenset({
+    "issue_token", "live", "ready", "metrics", "docs", "list_problems", "show_problem", "open_guide",
+})  # fmt: skip
+"""Operations without a token."""
+
+ELSEWHERE = Literal["same", "forbidden", "missing"]
+"""How an operation answers who holds the permission at another place: alike, 403, or 404."""
+
+
+class Try(NamedTuple):
+    """How an operation is called."""
+
+    body: Any = None
+    headers: Headers = {}  # noqa: RUF012 -- never changed
+    elsewhere: ELSEWHERE = "same"
+    sees: May | None = None
+    """What lets one see the thing at all; who does not gets 404 whatever else he may."""
+    also: May | None = None
+    """What the body's own action needs, beside what the operation needs."""
+    bodies: Mapping[Role, Any] = {}
+    """Bodies of roles that would send another."""
+    query: str = ""
+    empty: bool = False
+    """There is none to be shown: 404 is the answer to who may."""
+    blind: frozenset[Role] = frozenset()
+    """Roles that hold the permission, and see figures or states with it, not this."""
+
+
+PLAIN = Try()
+GUIDE = shipped_guide(m.RECORD).guide.model_dump(mode="json")
+DRAFT = {"effective_from": "2027-01-01", "effective_to": "2026-01-01"}
+"""Of the right shape, and refused: nothing is to stay behind."""
+
+SEEN = Try(sees=May.APPLICATION_READ, elsewhere="missing")
+PERIOD = {"subject": "somebody", "valid_from": today().isoformat(), "valid_to": "2000-01-01"}
+MANAGER = PERIOD | {"role": "outlet_manager", "scope": "{outlet}"}
+REVIEWER = PERIOD | {"role": "reviewer", "scope": "330106"}
+
+TRIED: dict[str, Try] = {
+    **dict.fromkeys(
+        (
+            "list_matters", "get_matter", "get_guide", "list_applications", "list_tasks", "list_events",
+            "list_outlets", "get_outlet", "list_divisions", "get_division", "list_agencies",
+            "get_guide_page", "get_guide_print", "get_version", "lint_version", "diff_versions",
+            "list_changes", "report_conformity", "report_missing", "report_expiring", "list_items",
+            "list_documents", "list_outdated", "list_packages", "list_asked_materials",
+            "get_own_terminal", "list_grants",
+        ),
+        PLAIN,
+    ),
+    "submit_application": Try(m.body(consent=False), {"Idempotency-Key": "k" * 8}),
+    "get_application": SEEN,
+    "list_application_events": SEEN,
+    "reveal_application": SEEN._replace(body={"purpose": "核对"}),
+    "act_on_application": SEEN._replace(
+        body={"action": "withdraw", "reason": "申请人撤回"}, also=May.APPLICATION_WITHDRAW
+    ),
+    "claim_tasks": Try({"limit": 1}),
+    "release_task": SEEN,
+    "upload_file": PLAIN,
+    "download_file": Try(
+        query="application={number}", elsewhere="missing",
+        blind=frozenset({Role.AUDITOR, Role.CONTROL_OFFICER}),
+    ),
+    "draft_version": Try(DRAFT | {"guide": GUIDE}, elsewhere="forbidden"),
+    "redraft_version": Try(DRAFT | {"guide": GUIDE}, elsewhere="forbidden"),
+    "act_on_version": Try({"action": "submit"}, elsewhere="forbidden"),
+    "get_layer": Try(empty=True),
+    "draft_layer": Try(DRAFT, elsewhere="forbidden"),
+    "act_on_layer": Try({"action": "submit"}, empty=True),
+    "reserve_numbers": Try({"count": 1}),
+    "apply_for_grant": Try(
+        MANAGER, elsewhere="forbidden", bodies={Role.AGENCY_HEAD: REVIEWER}
+    ),
+    "get_grant": Try(sees=May.GRANT_READ, elsewhere="missing"),
+    "act_on_grant": Try({"action": "check"}, sees=May.GRANT_READ, elsewhere="missing"),
+}  # fmt: skip
+
+OWN = {Scope.BANK: "SRCB", Scope.AGENCY: "330106", Scope.DIVISION: "330000"}
+FOREIGN = {Scope.BANK: "SPSB", Scope.AGENCY: "330205", Scope.DIVISION: "330200"}
+
+
+class World(NamedTuple):
+    """Who calls, and what there is to be called for."""
+
+    own: dict[Role, Headers]
+    foreign: dict[Role, Headers]
+    things: dict[str, str]
+    http: httpx.AsyncClient
+
+
+@pytest.fixture(scope="module")
+async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator[World]:
+    """One application with a scan, and one right, at 330106; and two persons in each role."""
+    make = Make(state)
+    here, there = await make.place(), await make.place(county="330205")
+    own = {role: await make.person(role, OWN.get(s, here.outlet)) for role, s in SCOPES.items()}
+    foreign = {
+        role: await make.person(role, FOREIGN.get(s, there.outlet)) for role, s in SCOPES.items()
+    }
+    own[Role.TELLER], foreign[Role.TELLER] = make.teller(here), make.teller(there)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://outlet.test") as http:
+        things = await _things(http, own, here.outlet)
+        yield World(own, foreign, things, http)
+    async with owner.begin() as connection:
+        await connection.execute(sa.text(f"TRUNCATE {', '.join(CHANGING)}"))
+
+
+async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str) -> dict[str, str]:
+    scan = {"file": ("a.pdf", b"%PDF-1.4\n%%EOF\n", "application/pdf")}
+    stored = await http.post("/v1/files", files=scan, headers=own[Role.TELLER])
+    materials = [{"code": "id_card", "file": stored.json()["file"]}]
+    made = await m.submit(http, own[Role.TELLER], m.body(materials=materials, accept=False))
+    assert made.status_code == 201, made.text
+    until = (today() + timedelta(days=30)).isoformat()
+    right = await http.post(
+        "/v1/grants", headers=own[Role.BANK_ADMIN],
+        json=MANAGER | {"scope": outlet, "subject": f"swept-{outlet}", "valid_to": until},
+    )  # fmt: skip
+    assert right.status_code == 201, right.text
+    return {
+        "matter": m.RECORD, "outlet": outlet, "number": made.json()["number"], "version": "1",
+        "other": "1", "division": "330106", "code": "330106", "grant": right.json()["id"],
+        "file": stored.json()["file"],
+    }  # fmt: skip
+
+
+def filled(value: Any, things: Mapping[str, str]) -> Any:
+    """Put the names of things where they are asked for."""
+    if isinstance(value, dict) and value.get("scope") == "{outlet}":
+        return {**value, "scope": things["outlet"]}
+    return value
+
+
+async def call(world: World, operation: str, role: Role, who: Headers) -> int:
+    """Call an operation as it is called, and give the status."""
+    method, path, _ = ROUTES[operation]
+    wanted = TRIED[operation]
+    query = f"?{wanted.query.format(**world.things)}" if wanted.query else ""
+    answer = await world.http.request(
+        method, path.format(**world.things) + query, headers={**who, **wanted.headers},
+        json=filled(wanted.bodies.get(role, wanted.body), world.things),
+    )  # fmt: skip
+    assert answer.status_code < 500, answer.text
+    assert answer.status_code != 401, answer.text
+    return answer.status_code if answer.status_code in (403, 404) else 200
+
+
+def expected(operation: str, role: Role, *, own: bool) -> int:
+    """Say what the matrix says: 200 stands for all but 403 and 404."""
+    wanted, permission = TRIED[operation], ROUTES[operation][2]
+    asked = {permission, wanted.also} - {None}
+    if wanted.sees is not None and not (own and wanted.sees in GRANTS[role]):
+        return 404
+    if not asked <= GRANTS[role]:
+        return 403
+    if role in wanted.blind:
+        return 404
+    if not own and wanted.elsewhere != "same":
+        return {"forbidden": 403, "missing": 404}[wanted.elsewhere]
+    return 404 if wanted.empty else 200
+
+
+def test_every_operation_is_tried() -> None:
+    assert len(ROUTES) > 50
+    assert {*TRIED, *OPEN} == set(ROUTES), "an operation without an entry, or an entry of none"
+    assert {name for name, (*_, permission) in ROUTES.items() if permission is None} == OPEN
+    assert sum(len(Role) * 2 for _ in TRIED) > 1000
+
+
+@pytest.mark.parametrize("operation", sorted(TRIED))
+async def test_each_role_gets_what_the_page_says(world: World, operation: str) -> None:
+    found, wanted = {}, {}
+    for place, callers in (("own", world.own), ("foreign", world.foreign)):
+        for role, who in callers.items():
+            found[place, role] = await call(world, operation, role, who)
+            wanted[place, role] = expected(operation, role, own=place == "own")
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/v1/applications", "number"), ("/v1/grants", "grant")]
+)
+async def test_lists_hold_what_is_within_reach_and_no_more(
+    world: World, path: str, name: str
+) -> None:
+    thing, permission = world.things[name], ROUTES[f"list_{path.rpartition('/')[2]}"][2]
+    for callers, seen in ((world.own, True), (world.foreign, False)):
+        for role, who in callers.items():
+            answer = await world.http.get(path, headers=who)
+            if permission in GRANTS[role]:
+                assert (thing in answer.text) == seen, role
+
+
+async def test_not_yours_is_answered_as_if_it_were_not(world: World) -> None:
+    """The same words and the same headers: nothing tells that there is one."""
+    paths = {
+        "/v1/applications/{}": (world.things["number"], "SYT" + "0" * 27),
+        "/v1/grants/{}": (world.things["grant"], "00000000-0000-7000-8000-00000000dead"),
+        "/v1/files/{}": (world.things["file"], world.things["file"][:-2] + "00"),
+    }
+    for path, ids in paths.items():
+        answers = [
+            await world.http.get(
+                path.format(id_),
+                headers={**world.foreign[Role.AUDITOR], "X-Request-Id": "the-same"},
+            )
+            for id_ in ids
+        ]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert answers[0].content == answers[1].content
+        assert answers[0].headers == answers[1].headers
