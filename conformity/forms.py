@@ -63,6 +63,7 @@ WORDS = {
     "form-object": Words("申请表须为 object", "a form is an object"),
     "form-field": Words("栏目须以对象定义", "a field is defined by an object"),
     "form-mark": Words("栏目标记的值无效", "is not a value that this mark of a field may have"),
+    "form-mark-twice": Words("同一路由依据只能由一个栏目给出", "two fields steer by the same basis"),
     "form-example-missing": Words("申请表须至少附一个样例", "a form has one example at least"),
     "form-example-invalid": Words("样例不符合申请表自身的定义", "the example does not pass the form itself"),
 }  # fmt: skip
@@ -130,6 +131,7 @@ def _shape(schema: Mapping[str, Any]) -> Iterator[Finding]:
     if schema.get("type") != "object":
         yield _finding("form-object", "type")
     yield from _fields(schema.get("properties"))
+    yield from _twice(schema.get("properties"))
     references = [*_references(schema, ())]
     yield from references
     if not references and _expanded(schema) > EXPANDED:
@@ -145,6 +147,17 @@ def _fields(properties: Any) -> Iterator[Finding]:
         for mark, holds in MARKS.items():
             if mark in field and not holds(field[mark]):
                 yield _finding("form-mark", "properties", name, mark)
+
+
+def _twice(properties: Any) -> Iterator[Finding]:
+    """Find fields that steer to an agency by the same basis: nobody could tell which of them counts."""
+    seen: set[str] = set()
+    for name, field in properties.items() if isinstance(properties, dict) else ():
+        basis = field.get("x-routing") if isinstance(field, dict) else None
+        if isinstance(basis, str):
+            if basis in seen:
+                yield _finding("form-mark-twice", "properties", name, "x-routing")
+            seen.add(basis)
 
 
 def _references(

@@ -254,14 +254,17 @@ def number_of_materials(guide: GuideContent) -> Iterator[Finding]:
 def situations(guide: GuideContent) -> Iterator[Finding]:
     """Materials are named once, and point to situations that are there."""
     options = [option.code for situation in guide.situations for option in situation.options]
+    known = set(options)
+    seen: set[str] = set()
     for at, material in enumerate(guide.materials):
-        if material.code in [m.code for m in guide.materials[:at]]:
+        if material.code in seen:
             yield _error("material-twice", "materials", at, "code")
-        if not set(material.situations) <= set(options):
+        seen.add(material.code)
+        if not set(material.situations) <= known:
             yield _error("situation-unknown", "materials", at, "situations")
         if material.situations and material.necessity is not Necessity.OPTIONAL:
             yield _error("situation-required", "materials", at, "necessity")
-    if len(set(options)) < len(options):
+    if len(known) < len(options):
         yield _error("situation-twice", "situations")
 
 

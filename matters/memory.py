@@ -30,6 +30,9 @@ log = structlog.get_logger()
 KIND = "matters"
 V = TypeVar("V")
 
+OURS = MASTER[:2]
+"""First digits of the places for which the province publishes."""
+
 LAID, PAST = 800, 100
 """How many results of layers, and of versions that are no longer in force, are kept ready."""
 
@@ -228,8 +231,8 @@ class Catalogue:
             DivisionNotFound, DivisionAbolished: there is no such place on that day.
         """
         found = self.resolve(matter, division, day)
-        if division is not None:
-            self._divisions.get(division, day)
+        if division is not None and not self._divisions.get(division, day).code.startswith(OURS):
+            raise GuideNotFound()
         return found
 
     def resolve(self, matter: str, division: str | None, day: date) -> CompiledGuide:

@@ -164,7 +164,16 @@ class GuideVersion(Drafted, Stamped, Dated, table=True):
     """One version of a matter's guide, with its period in force; immutable once it is published."""
 
     __tablename__ = "guide_version"
-    __table_args__ = (_one_at_a_time("guide_version", "base_code"), one_of("state", STATES))
+    __table_args__ = (
+        _one_at_a_time("guide_version", "base_code"),
+        one_of("state", STATES),
+        sa.Index(
+            "guide_version_draft_idx",
+            "base_code",
+            "version",
+            postgresql_where=sa.text("state = 'draft'"),
+        ),
+    )
 
     base_code: str = Field(primary_key=True, foreign_key="matter.base_code", max_length=12)
     version: int = Field(primary_key=True)

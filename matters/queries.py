@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from matters.compiled import MASTER
 from matters.models import Drafted, GuideLayer, GuideVersion, Matter
+from schemas.drafting import DraftsAsked
 
 D = TypeVar("D", GuideVersion, GuideLayer)
 
@@ -93,22 +95,72 @@ async def version(
 
 
 async def layer(
-    session: AsyncSession, base_code: str, division: str, *, lock: bool = False, shown: bool = False
-) -> GuideLayer | None:
-    """Load the layer of a place that one works on: the newest that is not withdrawn, else the newest.
+    session: AsyncSession, base_code: str, division: str, number: int | None = None, *,
+    lock: bool = False, shown: bool = False,
+) -> GuideLayer | None:  # fmt: skip
+    """Load a layer of a place: the one named by its number, else the one that is worked on.
 
-    `shown` passes over what never was published; `lock` reads again what the session knows already.
+    That is the newest which is not withdrawn, else the newest. `shown` passes over what never was published;
+    `lock` reads again what the session knows already.
     """
     statement = (
         select(GuideLayer)
         .where(GuideLayer.base_code == base_code, GuideLayer.division == division)
         .where(col(GuideLayer.published_by).is_not(None) if shown else sa.true())
+        .where(GuideLayer.version == number if number is not None else sa.true())
         .order_by(col(GuideLayer.state) == "withdrawn", col(GuideLayer.version).desc())
         .limit(1)
     )
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return (await session.exec(statement)).first()
+
+
+class DraftRow(NamedTuple):
+    """A draft of a version or of a layer."""
+
+    base_code: str
+    division: str
+    version: int
+    state: str
+    effective_from: date
+    effective_to: date | None
+    revision: int
+    drafted_by: str
+    edited_by: str | None
+    editors: list[str]
+    submitted_by: str | None
+    published_by: str | None
+    reason: str | None
+
+
+async def drafts(
+    session: AsyncSession, narrow: DraftsAsked, area: str, after: Sequence[Any] | None
+) -> list[DraftRow]:
+    """List what is being drafted or waits to be published within an area, by matter, place and number."""
+    tables = (GuideVersion.__table__.c, GuideLayer.__table__.c)  # type: ignore[attr-defined]
+    every = sa.union_all(*(_drafts(table) for table in tables)).subquery()
+    key = (every.c.base_code, every.c.division, every.c.version)
+    statement = sa.select(every).order_by(*key).limit(narrow.limit + 1)
+    if narrow.state is not None:
+        waits = every.c.submitted_by.is_not(None)
+        statement = statement.where(waits if narrow.state == "submitted" else ~waits)
+    if narrow.matter is not None:
+        statement = statement.where(every.c.base_code == narrow.matter)
+    if area:
+        statement = statement.where(every.c.division.startswith(area))
+    if after is not None:
+        statement = statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, after)))
+    return [DraftRow(*row) for row in (await session.exec(statement)).all()]  # type: ignore[call-overload]
+
+
+def _drafts(table: Any) -> Any:
+    columns = [
+        sa.literal(MASTER, sa.String).label(name) if name == "division" and name not in table
+        else table[name]
+        for name in DraftRow._fields
+    ]  # fmt: skip
+    return sa.select(*columns).where(table.state == "draft")
 
 
 async def hold(session: AsyncSession, row: GuideVersion | GuideLayer) -> None:

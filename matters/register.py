@@ -113,6 +113,11 @@ async def citations(session: AsyncSession) -> Citations:
     return {document: (title, number) for document, title, number in found.all()}
 
 
+async def codes(session: AsyncSession) -> set[str]:
+    """Name all documents of the register by their codes."""
+    return set((await session.exec(select(LegalDocument.document))).all())
+
+
 async def published(session: AsyncSession) -> Sequence[GuideVersion]:
     """List the versions of guides that are published, by matter and version."""
     statement = (

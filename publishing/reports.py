@@ -34,7 +34,7 @@ class Deviation(NamedTuple):
 
 async def deviations(catalogue: Catalogue, narrow: ConformityAsked, day: date) -> list[Deviation]:
     """List what differs on a day, by matter, place and field."""
-    area = _area(narrow.division) if narrow.division else ""
+    area = area_of(narrow.division) if narrow.division else ""
     found: list[Deviation] = []
     for count, (master, layer) in enumerate(catalogue.layers(day)):
         if narrow.matter in (None, master.matter) and layer.division.startswith(area):
@@ -44,7 +44,8 @@ async def deviations(catalogue: Catalogue, narrow: ConformityAsked, day: date) -
     return found
 
 
-def _area(division: str) -> str:
+def area_of(division: str) -> str:
+    """Give the digits that the codes of all places within a division begin with."""
     return (
         division[:6].removesuffix("00").removesuffix("00") if len(division) == 6 else division[:9]
     )

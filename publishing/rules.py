@@ -10,7 +10,7 @@ from conformity import forms, layers, lint
 from conformity.findings import Class, Finding, faults_of, pointer
 from divisions.memory import DivisionsMemory, Place
 from kit.errors import Fault, Words
-from matters import queries
+from matters import queries, register
 from matters.compiled import MASTER
 from matters.errors import GuideBreaksRules, GuideNotValid, LayerNotAllowed, LayersInTheWay
 from matters.models import GuideLayer, GuideVersion
@@ -18,6 +18,7 @@ from schemas.drafting import LayerWanted, Period, VersionWanted
 from schemas.guides import GuideContent
 
 Row: TypeAlias = GuideVersion | GuideLayer
+UNKNOWN = Words("依据登记册中没有该文件", "the register has no such document")
 
 
 def refuse(faults: Sequence[Fault]) -> None:
@@ -144,12 +145,24 @@ async def check_rules(session: AsyncSession, row: Row, divisions: DivisionsMemor
     if in_the_way:
         raise LayersInTheWay(layers=in_the_way)
     if isinstance(row, GuideVersion):
-        faults = faults_of(lint.check(GuideContent.model_validate(row.content)), "/guide")
+        faults = faults_of(await _checked(session, row), "/guide")
         if faults:
             raise GuideBreaksRules(faults=faults)
     else:
         for above in await grounds_of(session, divisions, row):
             check_layer([above], layers.unpack(above, row.content))
+
+
+async def _checked(session: AsyncSession, row: GuideVersion) -> list[Finding]:
+    """Find what breaks a rule in a guide, and what of the register it names that is not there."""
+    guide = GuideContent.model_validate(row.content)
+    known = await register.codes(session)
+    unknown = [
+        Finding("document-unknown", pointer("legal_bases", at, "document"), Class.ERROR, UNKNOWN)
+        for at, basis in enumerate(guide.legal_bases)
+        if basis.document and basis.document not in known
+    ]
+    return unknown + lint.check(guide)
 
 
 async def layers_in_the_way(
@@ -187,7 +200,7 @@ async def findings(
     session: AsyncSession, row: GuideVersion, divisions: DivisionsMemory
 ) -> list[Finding]:
     """Say what the rules say of a version, and which layers it would make illegal."""
-    found = lint.check(GuideContent.model_validate(row.content))
+    found = await _checked(session, row)
     for one in await layers_in_the_way(session, row, divisions):
         for fault in one["errors"]:
             at = pointer("layers", one["division"]) + fault["at"]

@@ -19,9 +19,11 @@ from access.policy import May
 from conformity import layers
 from divisions.memory import DivisionsMemory, Place
 from kit.clock import today
+from kit.crypto import KeyRing
 from kit.errors import Fault, Words
 from kit.generations import raise_generation
-from kit.pinyin import keys
+from kit.pinyin import keys as read_aloud
+from kit.repeats import Asked, made_before
 from matters import queries
 from matters.compiled import MASTER
 from matters.errors import (
@@ -33,6 +35,7 @@ from matters.errors import (
 )
 from matters.memory import KIND
 from matters.models import GuideLayer, GuideVersion, Matter
+from matters.queries import DraftRow
 from publishing.rules import (
     Row,
     check_layer,
@@ -72,29 +75,29 @@ IN_FORCE = frozenset({("submitted", "publish"), ("published", "withdraw")})
 """Moves that change what is in force: they are stamped with the catalogue's next generation."""
 
 
-def state_of(row: Row) -> str:
+def state_of(row: Row | DraftRow) -> str:
     """Name the state of a row: a draft that waits to be published is submitted."""
     return "submitted" if row.state == "draft" and row.submitted_by is not None else row.state
 
 
-def division_of(row: Row) -> str:
+def division_of(row: Row | DraftRow) -> str:
     """Give the division that a row speaks for."""
-    return row.division if isinstance(row, GuideLayer) else MASTER
+    return MASTER if isinstance(row, GuideVersion) else row.division
 
 
-def writers(row: Row) -> set[str | None]:
+def writers(row: Row | DraftRow) -> set[str | None]:
     """Name all who had a hand in a row. The release before keeps only the first and the last."""
     return {row.drafted_by, row.edited_by, *row.editors}
 
 
-def actions(caller: Caller, row: Row) -> list[str]:
+def actions(caller: Caller, row: Row | DraftRow) -> list[str]:
     """List what a caller may do with a row now."""
     return [
         action for state, action in MOVES if state == state_of(row) and _may(caller, row, action)
     ]
 
 
-def _may(caller: Caller, row: Row, action: str) -> bool:
+def _may(caller: Caller, row: Row | DraftRow, action: str) -> bool:
     is_over = (
         row.state == "published" and row.effective_to is not None and row.effective_to <= today()
     )
@@ -131,17 +134,22 @@ def match(row: Row | None, revision: int | None) -> None:
 
 
 async def draft_version(
-    session: AsyncSession, caller: Caller, matter: str, wanted: VersionWanted
-) -> GuideVersion:
-    """Begin a version of the master.
+    session: AsyncSession, caller: Caller, matter: str, wanted: VersionWanted, *, keys: KeyRing,
+    asked: Asked | None,
+) -> tuple[GuideVersion, bool]:  # fmt: skip
+    """Begin a version of the master; tell whether it is one that the same call began before.
 
     Raises:
-        Forbidden, GuideNotValid: as their names say.
+        Forbidden, GuideNotValid, KeyReused, KeyInProgress: as their names say.
     """
     ensure(caller, May.GUIDE_DRAFT, MASTER)
-    check_version(matter, wanted)
     row = GuideVersion(base_code=matter, **_drafted(wanted, caller, _content(wanted)))
-    return await _begin(session, row)
+    await _number(session, row)
+    earlier = await made_before(session, keys, asked, str(row.version))
+    if earlier is not None:
+        return await session.get_one(GuideVersion, (matter, int(earlier))), True
+    check_version(matter, wanted)
+    return await _begin(session, row), False
 
 
 async def redraft_version(
@@ -189,6 +197,7 @@ async def draft_layer(
     if row is not None and row.state == "draft":
         return await _rewrite(session, caller, row, wanted, content)
     new.content = content
+    await _number(session, new)
     return await _begin(session, new)
 
 
@@ -204,11 +213,14 @@ def _drafted(wanted: Period, caller: Caller, content: dict[str, Any]) -> dict[st
     }  # fmt: skip
 
 
-async def _begin(session: AsyncSession, row: R) -> R:
+async def _number(session: AsyncSession, row: Row) -> None:
     """Number a new draft; who begins another at the same time waits."""
     await queries.hold_matter(session, row.base_code)
     version, revision = await queries.last_number(session, row)
     row.version, row.revision = version + 1, revision + 1
+
+
+async def _begin(session: AsyncSession, row: R) -> R:
     session.add(row)
     await session.flush()
     return row
@@ -362,7 +374,7 @@ async def _ensure_matter(session: AsyncSession, wanted: GuideFile, generation: i
     """Enter the matter of a guide that the list does not know; what the list says of it stays."""
     if await session.get(Matter, wanted.guide.base_code) is not None:
         return
-    pinyin, initials = keys(wanted.guide.name)
+    pinyin, initials = read_aloud(wanted.guide.name)
     session.add(
         Matter(
             base_code=wanted.guide.base_code, name=wanted.guide.name, pinyin=pinyin,

@@ -28,6 +28,9 @@ def _whole(value: Any) -> Any:
 
 
 WHOLE = BeforeValidator(_whole)
+Whole = Annotated[int, Strict(), WHOLE]
+"""A whole number: neither a text nor a truth that may be taken for it."""
+
 Count = Annotated[int, Strict(), Field(ge=1, lt=2**31), WHOLE]
 """A whole number from 1 on: neither a text nor a truth that may be taken for it."""
 

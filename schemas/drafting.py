@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from schemas.base import FILLED, Day, DayOfOurs, Listing, Request, Response, Text
+from schemas.base import FILLED, Day, DayOfOurs, Listing, Request, Response, Text, Whole
 from schemas.codes import BaseCode, DivisionCode
 from schemas.guides import GuideContent, GuideView, Limit, Material, Phone
 
@@ -44,7 +44,7 @@ class LayerWanted(Period):
     supervise_ways: list[Text] | None = Field(None, min_length=1, max_length=20)
     supervise_phone: Phone | None = None
     promised_limit: Limit | None = Field(None, description="Not longer than above.")
-    visits_required: int | None = Field(None, ge=0, le=9, description="Not more than above.")
+    visits_required: Whole | None = Field(None, ge=0, le=9, description="Not more than above.")
     materials: list[Material] | None = Field(
         None, max_length=200, description="Those that are still asked for, unchanged."
     )
@@ -54,6 +54,50 @@ class LayerWanted(Period):
         named = {name: getattr(self, name) for name in LayerWanted.model_fields}
         given = {n: v for n, v in named.items() if v is not None and n not in Period.model_fields}
         return {**given, **(self.model_extra or {})}
+
+
+LocalField = Literal[
+    "handle_address", "handle_time", "consult_ways", "consult_phone", "supervise_ways", "supervise_phone",
+    "promised_limit", "visits_required", "materials",
+]  # fmt: skip
+"""Fields that a place may have otherwise than the province."""
+
+
+class LayerAsked(Request):
+    """Which layer of a place."""
+
+    version: int | None = Field(
+        None, ge=1, lt=2**31,
+        description="Left out: the one that is worked on or in force. An older one is named.",
+    )  # fmt: skip
+
+
+class DraftsAsked(Listing):
+    """Which drafts."""
+
+    state: Literal["draft", "submitted"] | None = None
+    matter: BaseCode | None = None
+    division: DivisionCode | None = Field(
+        None, description="What lies within; 330000 is the master's."
+    )
+
+
+class DraftEntry(Response):
+    """A draft that waits: to be written on, or to be published."""
+
+    matter: BaseCode
+    name: str
+    division: str = Field(description="330000: the master.")
+    version: int
+    state: Literal["draft", "submitted"]
+    effective_from: date
+    effective_to: date | None
+    revision: int
+    drafted_by: str
+    edited_by: str | None
+    submitted_by: str | None
+    reason: str | None = Field(description="Why it was sent back.")
+    actions: list[str]
 
 
 class GuideActionRequest(Request):
@@ -176,7 +220,7 @@ class ConformityAsked(Listing):
 
     division: DivisionCode | None = Field(None, description="What lies within.")
     matter: BaseCode | None = None
-    field: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+    field: LocalField | None = None
     on: Day | None = None
 
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from schemas.base import LongText, Request, Response, Text
-from schemas.codes import BaseCode, CreditCode
+from schemas.base import Day, Flag, LongText, Request, Response, Text, Whole
+from schemas.codes import BaseCode, CreditCode, DivisionCode
 from schemas.forms import in_order
 
 Phone = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9-]{2,14}$")]
@@ -76,7 +76,7 @@ class LegalBasis(Request):
 class Limit(Request):
     """A time limit in working days (办结时限)."""
 
-    value: int = Field(ge=0, le=365, title="时限")
+    value: Whole = Field(ge=0, le=365, title="时限")
     unit: Literal["working_day"] = Field("working_day", title="单位")
     starts: Literal["received", "accepted"] = Field(
         title="起算点", description="Legal limits run from receipt, promised ones from acceptance."
@@ -97,8 +97,8 @@ class Material(Request):
     source_explain: str = Field("", max_length=500, title="来源渠道说明")
     issuing_body: str = Field("", max_length=200, title="出具机构")
     issue_time_rule: str = Field("", max_length=200, title="出具时间要求")
-    original_count: int = Field(1, ge=0, le=20, title="原件份数")
-    copy_count: int = Field(0, ge=0, le=20, title="复印件份数")
+    original_count: Whole = Field(1, ge=0, le=20, title="原件份数")
+    copy_count: Whole = Field(0, ge=0, le=20, title="复印件份数")
     page_format: str = Field("", max_length=100, title="规格")
     blank_form: str = Field("", max_length=200, title="空白表格")
     example: str = Field("", max_length=200, title="示例样表")
@@ -158,8 +158,8 @@ class Step(Request):
         description="The form field with this `x-routing` names the place.",
     )
     level: Level = Field(Level.COUNTY, title="办理机构层级")
-    limit: int = Field(ge=0, le=365, title="办理时限", description="Working days.")
-    risk_class: int = Field(
+    limit: Whole = Field(ge=0, le=365, title="办理时限", description="Working days.")
+    risk_class: Whole = Field(
         ge=1,
         le=3,
         title="风险等级",
@@ -172,7 +172,7 @@ class FlowStep(Request):
 
     name: Text = Field(title="环节名称")
     actor: Text = Field(title="办理人员")
-    limit: int = Field(0, ge=0, le=365, title="办理时限")
+    limit: Whole = Field(0, ge=0, le=365, title="办理时限")
     standard: str = Field("", max_length=1000, title="审查标准")
     result: str = Field("", max_length=500, title="办理结果")
 
@@ -182,7 +182,7 @@ class SpecialProcedure(Request):
 
     name: Text = Field(title="名称")
     kind: Literal["1", "2"] = Field("2", title="种类", description="A.7: 1 延长审批, 2 其他")
-    limit: int | None = Field(None, ge=1, le=365, title="时限")
+    limit: Whole | None = Field(None, ge=1, le=365, title="时限")
     basis: Text = Field(title="依据")
 
 
@@ -192,7 +192,7 @@ class FeeItem(Request):
     name: Text
     standard: Text
     basis: Text
-    reducible: bool = False
+    reducible: Flag = False
 
 
 class GuideResult(Request):
@@ -260,7 +260,7 @@ class GuideContent(Request):
     )
     handling_forms: list[Literal["1", "2", "3", "4", "9"]] = Field(min_length=1, title="办理形式")
     online_depth: Literal["1", "2", "3", "4", "5", "6", "7"] = Field("4", title="网上办理深度")
-    visits_required: int = Field(ge=0, le=9, title="到办事现场次数")
+    visits_required: Whole = Field(ge=0, le=9, title="到办事现场次数")
     visit_reason: str = Field("", max_length=500, title="必须现场办理原因")
     cross_area_scope: Literal["nation", "cross_province", "cross_city", "cross_county", "none"] = (
         Field("none", title="通办范围")
@@ -269,24 +269,24 @@ class GuideContent(Request):
     quantity_limit: str = Field("", max_length=200, title="数量限制")
     flow: list[FlowStep] = Field(min_length=1, title="办理流程")
     special_procedures: list[SpecialProcedure] = Field(default_factory=list, title="特别程序")
-    is_booking: bool = Field(False, title="是否支持预约办理")
-    is_pay_online: bool = Field(False, title="是否支持网上支付")
-    is_express: bool = Field(False, title="是否支持物流快递")
-    is_online: bool = Field(True, title="是否网办")
-    is_self_service_terminal: bool = Field(False, title="是否支持自助终端办理")
-    is_in_hall: bool = Field(True, title="是否进驻政务大厅")
+    is_booking: Flag = Field(False, title="是否支持预约办理")
+    is_pay_online: Flag = Field(False, title="是否支持网上支付")
+    is_express: Flag = Field(False, title="是否支持物流快递")
+    is_online: Flag = Field(True, title="是否网办")
+    is_self_service_terminal: Flag = Field(False, title="是否支持自助终端办理")
+    is_in_hall: Flag = Field(True, title="是否进驻政务大厅")
 
     # D. Time
     legal_limit: Limit | None = Field(title="法定办结时限", description="Null: none is set by law.")
     promised_limit: Limit = Field(title="承诺办结时限")
-    accept_limit: int = Field(5, ge=0, le=30, title="受理时限", description="Working days.")
+    accept_limit: Whole = Field(5, ge=0, le=30, title="受理时限", description="Working days.")
 
     # E, F. Materials and situations
     materials: list[Material] = Field(title="申请材料")
     situations: list[Situation] = Field(default_factory=list, title="情形引导")
 
     # G. Money and result
-    is_charged: bool = Field(False, title="是否收费")
+    is_charged: Flag = Field(False, title="是否收费")
     fee_items: list[FeeItem] = Field(default_factory=list, title="收费项目")
     result: GuideResult = Field(title="办理结果")
     delivery_ways: list[Literal["counter", "post", "electronic"]] = Field(
@@ -311,10 +311,10 @@ class GuideContent(Request):
         description="JSON Schema 2020-12 with at least one valid form in `examples`.",
     )
     outlet: OutletPart = Field(title="网点办理")
-    tolerant_acceptance: bool = Field(False, title="是否支持容缺受理")
+    tolerant_acceptance: Flag = Field(False, title="是否支持容缺受理")
     extension_basis: str = Field("", max_length=300, title="延期依据")
 
-    is_sample: bool = Field(title="是否样例")
+    is_sample: Flag = Field(title="是否样例")
     source_note: LongText = Field(title="来源说明")
 
     @property
@@ -357,10 +357,26 @@ class GuideView(Guide):
     )
 
 
+class PlaceAsked(Request):
+    """For which place a guide is looked up."""
+
+    division: DivisionCode | None = Field(None, description="For which place.")
+
+
+class GuideAsked(PlaceAsked):
+    """For which place and day a guide is looked up."""
+
+    on: Day | None = Field(None, description="For which day; today.")
+
+
+LAST_VERSION = 99_999
+"""More than one a day for two hundred years."""
+
+
 class GuideFile(Request):
     """A guide version as `syt load matters` takes it."""
 
-    version: int = Field(ge=1)
+    version: Whole = Field(ge=1, le=LAST_VERSION)
     effective_from: date
     effective_to: date | None = None
     guide: Guide

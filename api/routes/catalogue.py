@@ -10,13 +10,15 @@ from access.callers import Caller
 from access.policy import May
 from api.body import ContractRoute
 from api.conditional import dumps, json, tagged
-from api.deps import Held, may
+from api.deps import Held, Session, may
 from api.openapi import TAGGED, refuses
 from api.paging import Pager
+from api.routes.drafting import drafted
 from api.state import State
 from conformity.layers import RULES
 from divisions.memory import Place, short_code
 from kit.clock import today
+from matters import queries
 from matters.compiled import MASTER
 from publishing import copies, reports
 from schemas.base import Listing, Page
@@ -25,6 +27,8 @@ from schemas.drafting import (
     ChangesView,
     ConformityAsked,
     ConformityView,
+    DraftEntry,
+    DraftsAsked,
     ExpiringAsked,
     ExpiringView,
     MissingView,
@@ -81,6 +85,27 @@ def _item(held: State, matter: str, place: str) -> dict[str, Any]:
             for turn in turns
         ],
     }
+
+
+@router.get("/drafts", response_model=Page[DraftEntry], responses=refuses(404))
+async def list_drafts(
+    narrow: Annotated[DraftsAsked, Query()], caller: Annotated[Caller, may(May.GUIDE_READ)], held: Held,
+    session: Session,
+) -> Response:  # fmt: skip
+    """List what is being drafted and what waits to be published, by matter and place."""
+    if narrow.division is not None:
+        held.desk.divisions.get(narrow.division, today())
+    pager = Pager(held, "drafts", caller, narrow)
+    area = reports.area_of(narrow.division) if narrow.division not in (None, MASTER) else ""
+    rows = await queries.drafts(session, narrow, area, pager.position)
+
+    def show(row: queries.DraftRow) -> dict[str, Any]:
+        name = held.desk.catalogue.matters[row.base_code].name
+        return {"name": name, "division": row.division, **drafted(row, caller)}
+
+    return json(
+        pager.page(rows, narrow.limit, lambda r: [r.base_code, r.division, r.version], show)
+    )
 
 
 @router.get("/conformity", response_model=ConformityView, responses=refuses(404))

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from access.callers import Caller
 from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
-from api.deps import Held, IfMatch, Session, identify, may, version_of
+from api.deps import Held, IfMatch, Repeat, Session, identify, may, version_of
 from api.openapi import VERSIONED, carries, refuses
 from api.problems import language_of
 from api.routes.matters import MatterCode
@@ -26,6 +26,7 @@ from publishing.rules import findings
 from schemas.drafting import (
     DiffView,
     GuideActionRequest,
+    LayerAsked,
     LayerView,
     LayerWanted,
     LintView,
@@ -94,20 +95,23 @@ class LayerOf(NamedTuple):
 
 
 async def found_layer(
-    request: Request, matter: KnownMatter, division: DivisionPath, session: Session
-) -> LayerOf:
+    request: Request, matter: KnownMatter, division: DivisionPath,
+    narrow: Annotated[LayerAsked, Query()], session: Session,
+) -> LayerOf:  # fmt: skip
     """Load the layer of the path; for who may not see drafts the newest that is or was published."""
     state: State = request.app.state.syt
     caller = await identify(request)
     place = state.desk.divisions.get(division, today())
     shown = not caller.may(May.GUIDE_READ)
-    return LayerOf(matter, place, await queries.layer(session, matter, place.code, shown=shown))
+    row = await queries.layer(session, matter, place.code, narrow.version, shown=shown)
+    return LayerOf(matter, place, row)
 
 
 FoundLayer = Annotated[LayerOf, Depends(found_layer, scope="function")]
 
 
-def _drafted(row: GuideVersion | GuideLayer, caller: Caller) -> dict[str, Any]:
+def drafted(row: GuideVersion | GuideLayer | queries.DraftRow, caller: Caller) -> dict[str, Any]:
+    """Say who had a hand in a version or a layer, and what the caller may do with it."""
     return {
         "matter": row.base_code, "version": row.version, "state": service.state_of(row),
         "effective_from": row.effective_from, "effective_to": row.effective_to,
@@ -118,7 +122,7 @@ def _drafted(row: GuideVersion | GuideLayer, caller: Caller) -> dict[str, Any]:
 
 
 def _shown(row: GuideVersion | GuideLayer, caller: Caller, status: int = 200) -> Response:
-    body = _drafted(row, caller)
+    body = drafted(row, caller)
     if isinstance(row, GuideLayer):
         body |= {"division": row.division, "fields": row.content}
     else:
@@ -126,19 +130,25 @@ def _shown(row: GuideVersion | GuideLayer, caller: Caller, status: int = 200) ->
     return json(body, status, {"ETag": f'"{row.revision}"'})
 
 
-CREATED: dict[int | str, dict[str, Any]] = {201: {"headers": carries("ETag", "Location")}}
+CREATED: dict[int | str, dict[str, Any]] = {
+    201: {"headers": carries("ETag", "Location", "Idempotent-Replayed")}
+}
 
 
 @router.post(
     "/versions", status_code=201, response_model=VersionView, responses=CREATED | refuses(409)
 )
 async def draft_version(
-    request: Request, matter: KnownMatter, wanted: VersionWanted, caller: Drafter, session: Session,
-    held: Held,
+    matter: KnownMatter, wanted: VersionWanted, caller: Drafter, session: Session, held: Held,
+    asked: Repeat,
 ) -> Response:  # fmt: skip
     """Draft the next version of the master; its number is given."""
-    row = await service.draft_version(session, caller, matter, wanted)
+    row, is_repeat = await service.draft_version(
+        session, caller, matter, wanted, keys=held.keys, asked=asked
+    )
     answer = _shown(row, caller, 201)
+    if is_repeat:
+        answer.headers["Idempotent-Replayed"] = "true"
     base = held.settings.public_url.rstrip("/")
     answer.headers["Location"] = f"{base}/v1/matters/{matter}/versions/{row.version}"
     return answer

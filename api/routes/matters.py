@@ -16,9 +16,8 @@ from api.state import State
 from kit.clock import today
 from matters import search
 from matters.search import Found
-from schemas.base import Day, Page
-from schemas.codes import DivisionCode
-from schemas.guides import GuideView
+from schemas.base import Page
+from schemas.guides import GuideAsked, GuideView
 from schemas.matters import MatterDetail, MatterEntry, MatterFilter
 
 router = APIRouter(prefix="/v1/matters", tags=["matters"], route_class=ContractRoute)
@@ -91,13 +90,9 @@ async def get_matter(request: Request, matter: MatterCode, caller: Reader, held:
 
 @router.get("/{matter}/guide", response_model=GuideView, responses=TAGGED)
 async def get_guide(
-    request: Request,
-    matter: MatterCode,
-    caller: Reader,
-    division: Annotated[DivisionCode | None, Query(description="For which place.")] = None,
-    on: Annotated[Day | None, Query(description="For which day; today.")] = None,
+    request: Request, matter: MatterCode, narrow: Annotated[GuideAsked, Query()], caller: Reader
 ) -> Response:
     """Show the guide of a matter for a place on a day: ready bytes, and no database."""
     state: State = request.app.state.syt
-    guide = state.desk.catalogue.look_up(matter, division, on or today())
+    guide = state.desk.catalogue.look_up(matter, narrow.division, narrow.on or today())
     return tagged(request, guide.body, guide.etag)

@@ -16,16 +16,14 @@ from api.state import State
 from divisions.memory import short_code
 from kit.clock import today
 from matters.compiled import CompiledGuide
-from schemas.base import Day
-from schemas.codes import DivisionCode
+from schemas.guides import GuideAsked, PlaceAsked
 from sheets.content import compose
 from sheets.press import Press
 from sheets.printing import KINDS, POLICY, tag_of
 
 router = APIRouter(tags=["matters"], route_class=ContractRoute)
 
-Place = Annotated[DivisionCode | None, Query(description="For which place.")]
-On = Annotated[Day | None, Query(description="For which day; today.")]
+Asked = Annotated[GuideAsked, Query()]
 
 
 async def get_press(request: Request) -> Press:
@@ -63,36 +61,35 @@ PRINT = _given("application/pdf", Content_Disposition="Shown; how it is called w
     "/v1/matters/{matter}/guide.html", response_class=HTMLResponse, responses=PAGE | refuses(503)
 )
 async def get_guide_page(
-    request: Request, matter: MatterCode, caller: Reader, held: Held, press: Pressing,
-    division: Place = None, on: On = None,
-) -> Response:  # fmt: skip
+    request: Request, matter: MatterCode, narrow: Asked, caller: Reader, held: Held, press: Pressing
+) -> Response:
     """Show the sheet of a guide (产品说明书) as a page, for a place on a day."""
-    return await _sheet(request, held, press, "html", matter, division, on or today())
+    return await _sheet(request, held, press, "html", matter, narrow)
 
 
 @router.get(
     "/v1/matters/{matter}/guide.pdf", response_class=Response, responses=PRINT | refuses(503)
 )
 async def get_guide_print(
-    request: Request, matter: MatterCode, caller: Reader, held: Held, press: Pressing,
-    division: Place = None, on: On = None,
-) -> Response:  # fmt: skip
+    request: Request, matter: MatterCode, narrow: Asked, caller: Reader, held: Held, press: Pressing
+) -> Response:
     """Give the sheet of a guide (产品说明书) for printing: A4, two pages at most."""
-    return await _sheet(request, held, press, "pdf", matter, division, on or today())
+    return await _sheet(request, held, press, "pdf", matter, narrow)
 
 
 @router.get("/g/{matter}", response_class=HTMLResponse, responses=PAGE | refuses(503))
 async def open_guide(
-    request: Request, matter: MatterCode, held: Held, press: Pressing, division: Place = None
-) -> Response:
+    request: Request, matter: MatterCode, narrow: Annotated[PlaceAsked, Query()], held: Held,
+    press: Pressing,
+) -> Response:  # fmt: skip
     """Show the sheet in force today to whoever scans its QR code: nobody needs a token for it."""
-    return await _sheet(request, held, press, "html", matter, division, today())
+    return await _sheet(request, held, press, "html", matter, GuideAsked(division=narrow.division))
 
 
 async def _sheet(
-    request: Request, held: State, press: Press, kind: str, matter: str, division: str | None,
-    day: date,
-) -> Response:  # fmt: skip
+    request: Request, held: State, press: Press, kind: str, matter: str, asked: GuideAsked
+) -> Response:
+    division, day = asked.division, asked.on or today()
     guide = held.desk.catalogue.look_up(matter, division, day)
     place, address = _place(held, division, day), _address(held, matter, division)
     tag = tag_of(kind, guide.etag, place, address)
