@@ -1,13 +1,13 @@
 """An index of the few versions that are still drafts, for the list of what waits.
 
-Revision ID: 0013
-Revises: 0012
+Revision ID: 0015
+Revises: 0014
 """
 
 from migrations.steps import add_index, drop_index
 
-revision = "0013"
-down_revision = "0012"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
