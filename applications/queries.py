@@ -27,6 +27,8 @@ from applications.models import (
 from applications.numbers import SERIALS, parts
 from kit.clock import CHINA
 from kit.db import Instant, run
+from kit.generations import Generation
+from kit.workdays import KIND as CALENDAR
 from schemas.applications import ApplicationFilter, Light, State, TaskFilter
 
 A = Application
@@ -329,6 +331,19 @@ async def dated_before(
         .with_for_update(key_share=True, skip_locked=True)
     )
     return (await session.exec(statement)).all()
+
+
+async def count_dated_before(session: AsyncSession) -> int:
+    """Count open applications whose limits were worked out by an older calendar than there is."""
+    newest = select(Generation.value).where(Generation.kind == CALENDAR).scalar_subquery()
+    statement = (
+        select(sa.func.count())
+        .select_from(Application)
+        .where(
+            col(A.state).in_(sorted(set(State) - ENDED)), col(A.calendar_generation) < newest
+        )
+    )  # fmt: skip
+    return int((await session.exec(statement)).one())
 
 
 LATE = sa.text(f"""

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from agencies.memory import KIND as AGENCIES
 from agencies.models import Agency, AgencyCoverage
+from applications import queries as applications
 from divisions.memory import KIND as DIVISIONS
 from divisions.models import UNKNOWN_START, Division
 from kit import pinyin
@@ -20,7 +22,7 @@ from kit.db import Sessions, put, transaction
 from kit.errors import DomainError
 from kit.generations import raise_generation
 from kit.workdays import KIND as CALENDAR
-from kit.workdays import CalendarDay, Workdays, parse_notices
+from kit.workdays import CalendarDay, Workdays, WorkdaysMemory, parse_notices
 from matters import register
 from matters.files import MAX_BYTES, Citations, FileUnreadable, read_as, read_guide
 from outlets.memory import KIND as OUTLETS
@@ -116,7 +118,22 @@ async def load_calendar(sessions: Sessions, path: Path) -> int:
         changed = await put(session, CalendarDay, [day.model_dump() for day in days])
         if changed:
             await raise_generation(session, CALENDAR)
+            await _check_whole_calendar(session, path)
     return changed
+
+
+async def _check_whole_calendar(session: AsyncSession, path: Path) -> None:
+    """Refuse what contradicts the years that are known: no process could read the calendar any more."""
+    try:
+        await WorkdaysMemory().load(session, 0)
+    except ValueError as error:
+        raise LoadFailed(f"{path}: with what is loaded already: {error}") from error
+
+
+async def waiting_for_calendar(sessions: Sessions) -> int:
+    """Count the open applications whose limits were worked out by an older calendar."""
+    async with transaction(sessions) as session:
+        return await applications.count_dated_before(session)
 
 
 async def load_agencies(sessions: Sessions, path: Path) -> int:

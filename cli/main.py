@@ -198,6 +198,9 @@ def load(
         except (ValueError, TypeError, AttributeError) as error:
             raise loading.LoadFailed(f"{file}: not what is expected: {error}") from error
         say(f"{what}: {changed} changed")
+        if what == "calendar" and changed:
+            waiting = await loading.waiting_for_calendar(sessions)
+            say(f"{waiting} open applications: the worker dates them anew")
 
     with _plainly(), database_for_command(Settings()) as database:
         asyncio.run(_with_sessions(database.url, fill))

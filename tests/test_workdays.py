@@ -168,3 +168,30 @@ def test_without_a_calendar_nothing_is_counted() -> None:
 @given(st.datetimes(timezones=st.just(CHINA)))
 def test_the_day_is_the_day_in_china(moment: datetime) -> None:
     assert day_of(moment.astimezone(UTC)) == moment.date()
+
+
+moments = st.builds(
+    lambda day, time: datetime.combine(day, time, tzinfo=CHINA),
+    st.dates(date(2025, 1, 2), date(2026, 12, 30)),
+    st.times(),
+)
+
+
+@given(moments, counts.filter(lambda count: count < 200))
+def test_from_noon_to_noon_as_many_are_spent_as_lie_between(moment: datetime, count: int) -> None:
+    start = DAYS.after(moment.date(), 0)
+    end = DAYS.after(start, count)
+    noon = [moment.replace(year=d.year, month=d.month, day=d.day) for d in (start, end)]
+    assert DAYS.spent(*noon) == count == DAYS.between(start, end)
+
+
+@given(moments, st.timedeltas(timedelta(), timedelta(days=40)))
+def test_what_was_begun_is_spent_and_no_holiday_is(moment: datetime, length: timedelta) -> None:
+    """Second by second of working days, rounded up."""
+    end, at, worked = moment + length, moment, timedelta()
+    while at < end:
+        night = datetime(at.year, at.month, at.day, tzinfo=CHINA) + timedelta(days=1)
+        upto = min(night, end)
+        worked += (upto - at) if DAYS.is_working(at.date()) else timedelta()
+        at = upto
+    assert DAYS.spent(moment, end) == -(-worked // timedelta(days=1))
