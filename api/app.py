@@ -29,6 +29,7 @@ from api.routes import (
     sheets,
     tasks,
     terminals,
+    uploads,
 )
 from api.state import make_state, running
 from api.tracing import Traced
@@ -36,7 +37,8 @@ from kit.settings import Settings
 from kit.telemetry import traces, wanted
 
 ROUTERS = (
-    matters.router, applications.router, tasks.router, events.router, files.router, outlets.router,
+    matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
+    outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router, grants.router,
 )  # fmt: skip

@@ -33,6 +33,20 @@ HEADERS = {
     "WWW-Authenticate": {**_text("How to say who calls.", const="Bearer"), "required": True},
     "Content-Disposition": _text("To be kept, not shown.", const="attachment"),
     "X-Content-Type-Options": _text("It is what its type says.", const="nosniff"),
+    "Content-Security-Policy": _text("Nothing of it is to be run."),
+    "Tus-Resumable": _text("Version of the tus protocol.", const="1.0.0"),
+    "Tus-Version": _text("Versions of the tus protocol that are spoken.", const="1.0.0"),
+    "Tus-Extension": _text("Extensions of the tus protocol that are spoken."),
+    "Tus-Max-Size": {"description": "Bytes at most.", "schema": {"type": "integer"}},
+    "Tus-Checksum-Algorithm": _text("Algorithms of checksums."),
+    "Upload-Offset": {
+        "description": "Bytes that are kept: where to go on.",
+        "schema": {"type": "integer"},
+    },
+    "Upload-Length": {"description": "Bytes of the whole file.", "schema": {"type": "integer"}},
+    "Upload-Expires": _text("When what came is forgotten (RFC 9110)."),
+    "Upload-Metadata": _text("As it was given."),
+    "Upload-File": _text("The stored file, once all of it came."),
 }
 """Every header that an answer may have, beside those of HTTP itself."""
 
@@ -106,6 +120,7 @@ REFUSALS = (
     Refusal(422, "Shape or content is wrong; `errors` names all of it.", _has_shape),
     Refusal(428, "`If-Match` is needed.", _is_change),
     Refusal(429, "Too many calls.", _is_secured, ("Retry-After",)),
+    Refusal(460, "The part differs from its checksum.", _by_route),
     Refusal(503, "Not now; nothing was done.", _is_secured, ("Retry-After",)),
 )
 

@@ -37,6 +37,7 @@ STATUS = {
     Kind.INVALID: 422,
     Kind.CONDITION_MISSING: 428,
     Kind.TOO_MANY: 429,
+    Kind.CORRUPTED: 460,  # Of the tus protocol.
     Kind.INTERNAL: 500,
     Kind.UNAVAILABLE: 503,
 }
@@ -273,6 +274,20 @@ async def answer_to(request: Request, error: Exception) -> Response:
         return problem(request, error)
     if isinstance(error, (DBAPIError, *AWAY, *BUSY)):
         return await _database(request, error)
+    raise error
+
+
+async def answered(request: Request, error: Exception) -> Response:
+    """Answer an error as the framework would, for who has to add to the answer.
+
+    Raises:
+        Exception: the same, where nobody expected it.
+    """
+    for kind in type(error).__mro__[:-3]:  # Not `Exception`: that is the edge's.
+        handler: Any = request.app.exception_handlers.get(kind)
+        if handler is not None:
+            answer: Response = await handler(request, error)
+            return answer
     raise error
 
 

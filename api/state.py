@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from obstore.store import ObjectStore
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,7 +18,7 @@ from applications.desk import Desk, make_desk
 from applications.intake import Intake
 from applications.numbers import Serials
 from applications.service import Counter
-from files.service import make_store
+from files.stores import Vault, make_store
 from kit.crypto import KeyRing, load_keys
 from kit.db import AWAY, Sessions, make_engine, make_sessions
 from kit.generations import Follower
@@ -48,7 +47,7 @@ class State:
     tokens: Tokens
     follower: Follower
     counter: Counter
-    files: ObjectStore
+    vault: Vault
     buckets: Buckets
     leaving: bool = False
     """Told to stop: no balancer is to send more, and what it sends is still served."""
@@ -70,7 +69,7 @@ def make_state(settings: Settings, database_url: str) -> State:
         tokens=Tokens(keys, local_people=settings.local_issuer),
         follower=Follower(sessions, {GRANTS: grants, **memories}),
         counter=Counter(desk, intake, serials, sessions),
-        files=make_store(settings), buckets=Buckets(RATE, BURST),
+        vault=Vault(make_store(settings), keys, sessions), buckets=Buckets(RATE, BURST),
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """What is wrong with an application that is handed in: everything, at once, in words."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from applications.numbers import RESERVED, TAKEN_WITHIN, parts
 from divisions.memory import DivisionsMemory
@@ -21,7 +21,7 @@ from schemas.applications import (
     Subject,
 )
 from schemas.codes import credit_code_fault, id_fault, landline_holds, mobile_holds
-from schemas.guides import Material, Necessity
+from schemas.guides import Exemption, Material, Necessity
 
 ID_WORDS = {
     "form": Words("身份证号码应为18位", "an ID number has 18 characters"),
@@ -32,11 +32,34 @@ ID_WORDS = {
 CREDIT_WORDS = Words("统一社会信用代码不正确，请核对", "the credit code is wrong")
 PHONE_WORDS = Words("手机号码格式不对", "not a mobile number")
 CONSENT_WORDS = Words("须先告知并取得申请人同意", "the applicant's consent is needed")
+UNKNOWN_WORDS = Words("指南中没有这项材料", "the guide names no such material")
+REPEATED_WORDS = Words("同一材料重复提交", "handed in twice")
+WAY_WORDS = Words(
+    "须且只须提供文件、免提交方式或承诺日期之一", "give a file, an exemption or a day"
+)
+FILE_WORDS = Words("文件不存在或不属于本网点", "no file of this outlet")
+LOST_WORDS = Words(
+    "文件已因超过7天未使用被清除，请重新上传", "removed after 7 days without use: send it again"
+)
+EXEMPTION_NAMES = {
+    Exemption.CARD_READ: "读卡", Exemption.E_LICENCE: "电子证照",
+    Exemption.DATA_SHARING: "数据共享", Exemption.COMMITMENT: "告知承诺",
+}  # fmt: skip
 OFFLINE, AHEAD = timedelta(days=366), timedelta(days=1)
 """How far a device's time may lie behind ours, and before it."""
 
 CHINESE = frozenset({IdType.RESIDENT_ID, IdType.RESIDENCE_PERMIT})
 """Papers whose number follows GB 11643."""
+
+
+class Bounds(NamedTuple):
+    """What materials are held against, beside the guide."""
+
+    outlet: str
+    keys: KeyRing
+    day: date
+    latest: date
+    """By when what is promised must come."""
 
 
 def content_faults(
@@ -75,11 +98,8 @@ def set_faults(
     latest: date,
 ) -> list[Fault]:
     """Find all faults of a form and its materials as a whole."""
-    return [
-        *guide.form_faults(form),
-        *_materials(handed, guide, outlet=outlet, keys=keys),
-        *_promises(handed, guide, day, latest),
-    ]
+    bounds = Bounds(outlet, keys, day, latest)
+    return [*guide.form_faults(form), *_materials(handed, guide, bounds)]
 
 
 def _consent(wanted: ApplicationSubmit) -> Iterator[Fault]:
@@ -163,65 +183,64 @@ def _phone(at: str, person: Person | Organization | Proxy | None) -> Iterator[Fa
         yield Fault(f"{at}/phone", "phone", PHONE_WORDS)
 
 
-def _materials(
-    handed: list[HandedIn], guide: CompiledGuide, *, outlet: str, keys: KeyRing
-) -> Iterator[Fault]:
+def _materials(handed: Sequence[HandedIn], guide: CompiledGuide, bounds: Bounds) -> Iterator[Fault]:
+    """Find all that is wrong with materials: each by itself, what came twice, what is missing."""
     seen: set[str] = set()
     for index, item in enumerate(handed):
-        at = f"/materials/{index}"
-        material = guide.materials.get(item.code)
-        if material is None:
-            yield Fault(
-                f"{at}/code",
-                "unknown",
-                Words("指南中没有这项材料", "the guide names no such material"),
-            )
-        elif item.code in seen:
-            yield Fault(f"{at}/code", "repeated", Words("同一材料重复提交", "handed in twice"))
-        else:
-            yield from _way(at, item, material, guide, outlet=outlet, keys=keys)
+        yield from _material(f"/materials/{index}", item, guide, bounds)
+        if item.code in seen:
+            yield Fault(f"/materials/{index}/code", "repeated", REPEATED_WORDS)
         seen.add(item.code)
     for code in guide.required:
         if code not in seen:
-            name = guide.materials[code].name
-            yield Fault(
-                f"/materials/{code}",
-                "required",
-                Words(f"缺少必要材料：{name}", f"{code} is missing"),
-            )
+            words = Words(f"缺少必要材料：{guide.materials[code].name}", f"{code} is missing")
+            yield Fault(f"/materials/{code}", "required", words)
 
 
-def _way(
-    at: str, item: HandedIn, material: Material, guide: CompiledGuide, *, outlet: str, keys: KeyRing
-) -> Iterator[Fault]:
+def _material(at: str, item: HandedIn, guide: CompiledGuide, bounds: Bounds) -> Iterator[Fault]:
     ways = [item.file, item.exemption, item.promised_by]
     if sum(way is not None for way in ways) != 1:
-        words = Words(
-            "须且只须提供文件、免提交方式或承诺日期之一", "give a file, an exemption or a day"
-        )
-        yield Fault(at, "way", words)
-    if item.file is not None and not proves(keys, item.file, outlet):
-        yield Fault(
-            f"{at}/file", "file", Words("文件不存在或不属于本网点", "no file of this outlet")
-        )
+        yield Fault(at, "way", WAY_WORDS)
+    if item.file is not None and not proves(bounds.keys, item.file, bounds.outlet):
+        yield Fault(f"{at}/file", "file", FILE_WORDS)
+    material = guide.materials.get(item.code)
+    if material is None:
+        yield Fault(f"{at}/code", "unknown", UNKNOWN_WORDS)
+        return
     if item.exemption is not None and item.exemption not in material.exemptions:
-        words = Words("该材料不能以此方式免提交", "this exemption does not hold for it")
+        words = _offered(material)
         yield Fault(f"{at}/exemption", "exemption", words)
+    if item.promised_by is not None:
+        yield from _promise(f"{at}/promised_by", item.promised_by, material, guide, bounds)
 
 
-def _promises(
-    handed: list[HandedIn], guide: CompiledGuide, day: date, latest: date
+def _offered(material: Material) -> Words:
+    """Say in which ways a material need not be handed in."""
+    names = "、".join(EXEMPTION_NAMES[way] for way in material.exemptions) or "无"
+    codes = ", ".join(material.exemptions) or "none"
+    return Words(
+        f"该材料不能以此方式免提交；可用方式：{names}", f"not in this way; there are: {codes}"
+    )
+
+
+def _promise(
+    at: str, day: date, material: Material, guide: CompiledGuide, bounds: Bounds
 ) -> Iterator[Fault]:
-    """Find promises for what may not follow later, or for a day that is past or too late."""
-    for index, item in enumerate(handed):
-        material = guide.materials.get(item.code)
-        if item.promised_by is None or material is None:
-            continue
-        at = f"/materials/{index}/promised_by"
-        if not may_follow(material, guide):
-            yield Fault(at, "tolerance", Words("该材料不可容缺后补", "it may not follow later"))
-        elif not day <= item.promised_by <= latest:
-            yield Fault(at, "range", Words(f"须在{latest}前补齐", f"must follow by {latest}"))
+    """Find a promise for what may not follow later, or for a day that is past or too late."""
+    if not may_follow(material, guide):
+        yield Fault(at, "tolerance", Words("该材料不可容缺后补", "it may not follow later"))
+    elif not bounds.day <= day <= bounds.latest:
+        words = Words(f"须在{bounds.latest}前补齐", f"must follow by {bounds.latest}")
+        yield Fault(at, "range", words)
+
+
+def lost_faults(handed: Sequence[HandedIn], lost: Collection[str]) -> list[Fault]:
+    """Name the materials whose files were removed."""
+    return [
+        Fault(f"/materials/{index}/file", "file-removed", LOST_WORDS)
+        for index, item in enumerate(handed)
+        if item.file in lost
+    ]
 
 
 def may_follow(material: Material, guide: CompiledGuide) -> bool:

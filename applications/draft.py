@@ -52,6 +52,7 @@ class Draft:
     subject_index: bytes
     sealed: bytes
     actor: str
+    files: list[str]
     reserved: bool = False
     """The number is one that the terminal reserved: it is that one or none."""
 
@@ -131,6 +132,7 @@ def make(
         sealed=sealed(desk.keys, numbered, contents(wanted)),
         actor=caller.id,
         reserved=wanted.number is not None,
+        files=[item.file for item in wanted.materials if item.file is not None],
         **clocks._asdict(),
     )
 

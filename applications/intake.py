@@ -75,24 +75,44 @@ RESERVATIONS = """, refused AS (
 )"""
 """Reserved numbers that are not to be had. Of whom a key is known is decided after it: a repeat is none."""
 
+FILES = """, named AS (
+    SELECT i.ord, f.file, held.id IS NULL AS lost
+    FROM incoming i CROSS JOIN LATERAL unnest(i.files) AS f (file)
+    LEFT JOIN LATERAL (SELECT s.id FROM stored_file s WHERE s.id = f.file FOR KEY SHARE) held ON true
+)"""
+"""Files that are named, held: one that is just being removed is waited for. Without one nothing is made."""
 
-def _statement(*, reserved: bool) -> str:
-    """Write the statement; the plain one holds not a word of reserved numbers."""
-    plain = (*PLAIN, "reserved") if reserved else PLAIN
-    types = {**TYPES, "reserved": "bool"}
+USED = """, used AS (
+    INSERT INTO file_use (file, application)
+    SELECT DISTINCT n.file, i.number FROM named n JOIN incoming i USING (ord) JOIN made USING (number)
+)"""
+LOST = "(SELECT array_agg(n.file) FROM named n WHERE n.ord = i.ord AND n.lost)"
+
+MORE = {"reserved": "bool", "files": "text[]"}
+"""What few drafts have, and how it travels."""
+
+
+def _statement(*, reserved: bool, files: bool) -> str:
+    """Write the statement; the plain one holds not a word of reserved numbers and of files."""
+    more = [name for name, wanted in (("reserved", reserved), ("files", files)) if wanted]
+    plain, types = (*PLAIN, *more), TYPES | MORE
+    kept = [
+        *(["ord NOT IN (SELECT ord FROM refused)"] if reserved else []),
+        *(["ord NOT IN (SELECT ord FROM named WHERE lost)"] if files else []),
+    ]
     return f"""
 WITH incoming AS (
     SELECT * FROM ROWS FROM (
         json_to_recordset($1::json) AS ({", ".join(f"{n} {types[n]}" for n in plain)}),
         {", ".join(f"unnest(${i}::bytea[])" for i, _ in enumerate(BYTES, 2))}
     ) WITH ORDINALITY AS t ({", ".join(plain + BYTES)}, ord)
-){RESERVATIONS if reserved else ""}, made AS (
+){RESERVATIONS if reserved else ""}{FILES if files else ""}, made AS (
     INSERT INTO application ({", ".join(WRITTEN)}, step, version)
     SELECT {", ".join(WRITTEN)}, 1, 1 FROM incoming
-    {"WHERE ord NOT IN (SELECT ord FROM refused)" if reserved else ""} ORDER BY ord
+    WHERE {" AND ".join(("true", *kept))} ORDER BY ord
     ON CONFLICT (submitter, idempotency_key) DO NOTHING
     RETURNING number
-), told AS (
+){USED if files else ""}, told AS (
     INSERT INTO event
         (at, kind, application, version, state, step, actor, actor_role, outlet, agency, facts)
     SELECT i.received_at, e.kind, i.number, 1, e.state, 1, i.actor, 'teller', i.outlet, i.agency, '{{}}'
@@ -111,15 +131,21 @@ SELECT i.number, made.number IS NOT NULL, EXISTS (
     ) earlier
     WHERE earlier.matter = i.matter AND earlier.state NOT IN
         ('completed', 'delivered', 'archived', 'refused', 'returned', 'withdrawn', 'voided')
-){", refused.why" if reserved else ""}
+), {"refused.why" if reserved else "NULL"}, {LOST if files else "NULL"}
 FROM incoming i LEFT JOIN made USING (number)
 {"LEFT JOIN refused USING (ord)" if reserved else ""}
 """  # noqa: S608 -- built from the names above only
 
 
-STATEMENT, WITH_RESERVED = _statement(reserved=False), _statement(reserved=True)
+STATEMENTS = {
+    (reserved, files): _statement(reserved=reserved, files=files)
+    for reserved in (False, True)
+    for files in (False, True)
+}
 """Application and events are inserted, and the key settled, in one statement that commits itself. The
 third column tells of a likely duplicate: another open application of the same person and matter."""
+
+STATEMENT = STATEMENTS[False, False]
 
 
 class Written(NamedTuple):
@@ -127,10 +153,12 @@ class Written(NamedTuple):
 
     number: str
     made: bool
-    """False: the key was used before, or the number is not to be had."""
+    """False: the key was used before, the number is not to be had, or a file is gone."""
     likely_duplicate: bool
     why: str | None = None
     """What is wrong with a number that was given."""
+    lost: list[str] | None = None
+    """Files that were removed since they were stored."""
 
 
 class Waiting(NamedTuple):
@@ -264,7 +292,7 @@ class Intake:
                 _answer(waiting.future, outcome)
 
     async def _settle_each(
-        self, connection: asyncpg.Connection, batch: list[Waiting], error: Exception
+        self, connection: asyncpg.Connection, batch: list[Waiting], error: Exception | None
     ) -> None:
         """Send the members alone: what fails one harms no other.
 
@@ -320,14 +348,14 @@ class Intake:
 
 
 async def _send(connection: asyncpg.Connection, drafts: Sequence[Draft]) -> list[Written]:
-    reserved = any(draft.reserved for draft in drafts)
+    reserved, files = any(d.reserved for d in drafts), any(d.files for d in drafts)
     rows = [_row(draft) for draft in drafts]
-    if reserved:
-        rows = [{**row, "reserved": d.reserved} for row, d in zip(rows, drafts, strict=True)]
+    if reserved or files:
+        for row, draft in zip(rows, drafts, strict=True):
+            row |= {"reserved": draft.reserved, "files": draft.files}
     columns = [[column(draft) for draft in drafts] for column in _bytes]
-    statement = WITH_RESERVED if reserved else STATEMENT
     text = orjson.dumps(rows).decode()
-    answers = await connection.fetch(statement, text, *columns, timeout=TIMEOUT)
+    answers = await connection.fetch(STATEMENTS[reserved, files], text, *columns, timeout=TIMEOUT)
     found = {answer[0]: Written(*answer) for answer in answers}
     return [found[draft.number] for draft in drafts]
 

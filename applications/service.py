@@ -12,7 +12,7 @@ from access.callers import Caller
 from access.errors import Forbidden
 from applications import actions, changes, draft, lifecycle, needs, queries, telling, views
 from applications.actions import Case
-from applications.checks import content_faults, number_fault, warnings
+from applications.checks import content_faults, lost_faults, number_fault, warnings
 from applications.desk import Desk
 from applications.draft import Draft, Filing
 from applications.errors import (
@@ -25,6 +25,7 @@ from applications.lifecycle import Move
 from applications.models import Application
 from applications.numbers import Serials, number
 from events import service as events
+from files import service as files
 from kit.clock import day_of, now
 from kit.db import Sessions, transaction
 from kit.errors import DomainError, Fault
@@ -80,13 +81,27 @@ async def submit(
     if not written.made:
         earlier = await _earlier(counter, filing)
         if earlier is None:
-            raise _not_written(written)
+            raise _unmade(filing, written)
         return earlier
-    desk = counter.desk
+    return _told(counter, filing, ready, written)
+
+
+def _told(counter: Counter, filing: Filing, ready: Draft, written: Written) -> Answer:
+    """Answer who handed in what has been written."""
+    caller, wanted, desk = filing.caller, filing.wanted, counter.desk
     told = warnings(wanted, desk.divisions, likely_duplicate=written.likely_duplicate)
     draft_now = ready if written.number == ready.number else replace(ready, number=written.number)
     row = cast(Application, draft_now)  # It has every field that is shown; to make a row is slow.
     return Answer(views.made(row, caller, desk, filing.at, told), replayed=False)
+
+
+def _unmade(filing: Filing, written: Written) -> Exception:
+    """Say why a draft was not written whose key is free."""
+    faults = [number_fault(written.why)] if written.why is not None else []
+    faults += lost_faults(filing.wanted.materials, written.lost or ())
+    if faults:
+        return ContentInvalid(faults=faults)
+    return LookupError("a key was taken by a row that is not there")
 
 
 async def _prepare(counter: Counter, filing: Filing) -> Draft:
@@ -123,13 +138,6 @@ async def _reservation(counter: Counter, filing: Filing, faults: list[Fault]) ->
     async with transaction(counter.sessions) as session:
         why = await queries.number_refused(session, filing.caller.terminal or "", given)
     return [number_fault(why)] if why else []
-
-
-def _not_written(written: Written) -> Exception:
-    """Say why a draft was not written whose key is free."""
-    if written.why is not None:
-        return ContentInvalid(faults=[number_fault(written.why)])
-    return LookupError("a key was taken by a row that is not there")
 
 
 def _guide(desk: Desk, wanted: ApplicationSubmit, place: str, at: datetime) -> CompiledGuide:
@@ -191,6 +199,7 @@ async def act(
     faults = list(needs.faults(case))
     if faults:
         raise ContentInvalid(faults=faults)
+    await _hold_files(session, row, wanted)
     before = {"agency": row.agency, "due_on": row.due_on}
     changes.apply(case, move)
     _keep_result(row, wanted, desk)
@@ -198,6 +207,19 @@ async def act(
     await session.flush()
     await telling.tell(session, case, before)
     return row
+
+
+async def _hold_files(session: AsyncSession, row: Application, wanted: ActionRequest) -> None:
+    """Keep the files that come with an action, as those of a submission are.
+
+    Raises:
+        ContentInvalid: one was removed since it was stored.
+    """
+    handed = wanted.materials or []
+    if named := [item.file for item in handed if item.file is not None]:
+        lost = await files.use(session, row.number, named)
+        if lost:
+            raise ContentInvalid(faults=lost_faults(handed, lost))
 
 
 def may_ask(caller: Caller, row: Application, wanted: ActionRequest) -> None:

@@ -2,18 +2,18 @@
 
 import base64
 import binascii
-import uuid
 
 from kit.crypto import KeyRing
 
 MAC = 16
 BODY = 16 + 16 + 4
-"""UUID, first half of the SHA-256, size."""
+"""Keyed hash of the outlet and the SHA-256, first half of the SHA-256, size."""
 
 
-def file_id(keys: KeyRing, id_: uuid.UUID, outlet: str, sha256: bytes, size: int) -> str:
-    """Make the id of a file of `outlet`: 70 URL-safe characters."""
-    body = id_.bytes + sha256[:16] + size.to_bytes(4, "big")
+def file_id(keys: KeyRing, outlet: str, sha256: bytes, size: int) -> str:
+    """Make the id of a file of `outlet`, the same for the same bytes: 70 URL-safe characters."""
+    name = keys.find("file-name", outlet.encode() + b"\0" + sha256)[:16]
+    body = name + sha256[:16] + size.to_bytes(4, "big")
     mac = keys.mac("file", outlet.encode() + b"\0" + body)[:MAC]
     return _spelt(body + mac)
 

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
     TOO_MANY = "too_many"
+    CORRUPTED = "corrupted"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 

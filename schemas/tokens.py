@@ -10,12 +10,3 @@ class TokenView(Response):
     token_type: str
     expires_in: int
     """Seconds."""
-
-
-class FileView(Response):
-    """A stored file."""
-
-    file: str
-    sha256: str
-    size: int
-    media_type: str

@@ -32,9 +32,9 @@ SPEED = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\nmax_conn
 
 TEMPLATE = "syt"
 CHANGING = (
-    "application", "event", "event_text", "event_sequence", "stored_file", "access_record",
-    "used_assertion", "idempotency_key", "grant_step", "access_alert", "revocation", "attempt",
-    "call_share", "number_block",
+    "application", "event", "event_text", "event_sequence", "stored_file", "file_use", "file_upload",
+    "file_leftover", "access_record", "used_assertion", "idempotency_key", "grant_step",
+    "access_alert", "revocation", "attempt", "call_share", "number_block",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ APPEND_ONLY = (
     "event_text",
     "event_sequence",
     "access_record",
-    "stored_file",
+    "file_use",
     "grant_step",
     "access_alert",
 )

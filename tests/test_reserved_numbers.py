@@ -11,7 +11,7 @@ from sqlmodel import select
 from access.policy import Role
 from api.state import State
 from applications import blocks
-from applications.intake import WITH_RESERVED
+from applications.intake import STATEMENTS
 from applications.models import Application, NumberBlock
 from applications.numbers import RESERVED, USED_WITHIN, number, parts
 from events.models import Event
@@ -255,7 +255,7 @@ class TestHandingIn:
     async def test_its_plan_made_for_empty_tables_serves_full_ones(self, state: State) -> None:
         async with driver(state.writing) as connection:
             await connection.execute(
-                f"PREPARE looked_at(text, bytea[], bytea[], bytea[]) AS {WITH_RESERVED}"
+                f"PREPARE looked_at(text, bytea[], bytea[], bytea[]) AS {STATEMENTS[True, True]}"
             )
             rows = await connection.fetch("EXPLAIN EXECUTE looked_at('[]', '{}', '{}', '{}')")
             await connection.execute("DEALLOCATE looked_at")
@@ -264,6 +264,7 @@ class TestHandingIn:
             "application_subject_newest_idx",
             "number_block_outlet_key",
             "application_pkey",
+            "stored_file_pkey",
         ):
             assert index in plan, plan
         assert "Seq Scan" not in plan

@@ -31,6 +31,7 @@ ROUTES = {
 }
 OPEN = frozenset({
     "issue_token", "live", "ready", "metrics", "docs", "list_problems", "show_problem", "open_guide",
+    "show_upload_protocol",
 })  # fmt: skip
 """Operations without a token."""
 
@@ -67,6 +68,9 @@ PERIOD = {"subject": "somebody", "valid_from": today().isoformat(), "valid_to": 
 MANAGER = PERIOD | {"role": "outlet_manager", "scope": "{outlet}"}
 REVIEWER = PERIOD | {"role": "reviewer", "scope": "330106"}
 
+SENDER = Try(sees=May.FILE_WRITE, elsewhere="missing")
+"""An upload is its outlet's; said without the protocol's version, nothing is done to it."""
+
 TRIED: dict[str, Try] = {
     **dict.fromkeys(
         (
@@ -93,6 +97,8 @@ TRIED: dict[str, Try] = {
         query="application={number}", elsewhere="missing",
         blind=frozenset({Role.AUDITOR, Role.CONTROL_OFFICER}),
     ),
+    "create_upload": Try(headers={"Upload-Length": "9", "Tus-Resumable": "1.0.0"}),
+    **dict.fromkeys(("get_upload", "get_upload_offset", "add_to_upload", "end_upload"), SENDER),
     "draft_version": Try(DRAFT | {"guide": GUIDE}, elsewhere="forbidden"),
     "redraft_version": Try(DRAFT | {"guide": GUIDE}, elsewhere="forbidden"),
     "act_on_version": Try({"action": "submit"}, elsewhere="forbidden"),
@@ -141,6 +147,10 @@ async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator
 async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str) -> dict[str, str]:
     scan = {"file": ("a.pdf", b"%PDF-1.4\n%%EOF\n", "application/pdf")}
     stored = await http.post("/v1/files", files=scan, headers=own[Role.TELLER])
+    upload = await http.post(
+        "/v1/uploads",
+        headers=own[Role.TELLER] | {"Upload-Length": "9", "Tus-Resumable": "1.0.0"},
+    )
     materials = [{"code": "id_card", "file": stored.json()["file"]}]
     made = await m.submit(http, own[Role.TELLER], m.body(materials=materials, accept=False))
     assert made.status_code == 201, made.text
@@ -153,7 +163,7 @@ async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str
     return {
         "matter": m.RECORD, "outlet": outlet, "number": made.json()["number"], "version": "1",
         "other": "1", "division": "330106", "code": "330106", "grant": right.json()["id"],
-        "file": stored.json()["file"],
+        "file": stored.json()["file"], "upload": upload.json()["upload"],
     }  # fmt: skip
 
 

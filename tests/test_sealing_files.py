@@ -1,7 +1,6 @@
 """Sealed files: nothing can be dropped, moved, added or changed; and ids that prove whose they are."""
 
 import hashlib
-import uuid
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -165,7 +164,7 @@ async def test_a_file_opens_at_its_own_place_and_with_its_own_ring_only() -> Non
 
 
 class TestIds:
-    ID = file_id(RING, uuid.UUID(int=7), OUTLET, hashlib.sha256(TEXT).digest(), len(TEXT))
+    ID = file_id(RING, OUTLET, hashlib.sha256(TEXT).digest(), len(TEXT))
 
     def test_it_proves_its_outlet_and_no_other(self) -> None:
         assert proves(RING, self.ID, OUTLET)

@@ -6,13 +6,14 @@ import signal
 import structlog
 from prometheus_client import start_http_server
 
+from files.stores import make_store
 from kit.db import make_engine, make_sessions
 from kit.logs import configure
 from kit.metrics import registry
 from kit.orphan import leave_with_parent
 from kit.settings import Settings
 from kit.telemetry import traces
-from worker import housekeeping, life, sequence, watch
+from worker import housekeeping, life, sequence, sweeping, watch
 
 TASKS = (sequence.TASK, housekeeping.TASK, watch.TASK)
 """Tasks that need nothing but the database."""
@@ -28,7 +29,7 @@ async def work(settings: Settings) -> None:
     office = life.Office(sessions)
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, registry=registry())
-    tasks = (*TASKS, *office.tasks())
+    tasks = (*TASKS, *office.tasks(), sweeping.task(make_store(settings)))
     running = [asyncio.create_task(task.run(sessions), name=task.name) for task in tasks]
     running.append(asyncio.create_task(office.follower.follow(), name="follow"))
     stop = asyncio.Event()

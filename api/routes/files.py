@@ -18,14 +18,15 @@ from api.deps import NUMBER, Held, Session, may
 from api.openapi import carries, refuses
 from applications import queries
 from files import queries as files
-from files import service
+from files import service, stores
 from files.errors import FileEmpty, FileNotFound, UploadMalformed
+from files.kinds import LARGEST as LARGEST_FILE
 from files.models import StoredFile
 from files.proof import proves
 from kit.crypto import KeyRing
-from schemas.tokens import FileView
+from schemas.files import FileView
 
-LARGEST = service.LARGEST + 64 * 1024
+LARGEST = LARGEST_FILE + 64 * 1024
 """The file and what multipart adds to it."""
 
 
@@ -59,16 +60,31 @@ async def upload_file(
     request: Request,
     caller: Annotated[Caller, may(May.FILE_WRITE)],
     held: Held,
-    session: Session,
 ) -> Response:
-    """Store a scan: PDF, JPEG, PNG or OFD by its content, at most 20 MiB."""
+    """Store a scan: PDF, JPEG, PNG or OFD by its content, at most 20 MiB.
+
+    The same bytes again are the same file. What no application uses is removed after seven days.
+    """
+    row = await service.store(held.vault, outlet_of(caller), _file_part(request))
+    return json(shown(row), 201)
+
+
+def outlet_of(caller: Caller) -> str:
+    """Give the outlet whose files a caller stores.
+
+    Raises:
+        Forbidden: a teller away from a terminal.
+    """
     if caller.outlet is None:
         raise Forbidden(private="a teller away from a terminal")
-    row = await service.store(session, held.files, held.keys, caller.outlet, _file_part(request))
-    body = {
+    return caller.outlet
+
+
+def shown(row: StoredFile) -> dict[str, Any]:
+    """Answer with a file."""
+    return {
         "file": row.id, "sha256": row.sha256.hex(), "size": row.size, "media_type": row.media_type,
     }  # fmt: skip
-    return json(body, 201)
 
 
 async def _file_part(request: Request) -> AsyncIterator[bytes]:
@@ -147,10 +163,21 @@ KINDS = ("application/pdf", "image/jpeg", "image/png", "application/ofd")
 
 SCAN: dict[int | str, dict[str, Any]] = {
     200: {
-        "headers": carries("Content-Disposition", "X-Content-Type-Options", "Cache-Control"),
+        "headers": carries(
+            "Content-Disposition",
+            "X-Content-Type-Options",
+            "Cache-Control",
+            "Content-Security-Policy",
+        ),
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS},
     }
 }
+
+KEPT_SHUT = {
+    "Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": "no-store",
+}  # fmt: skip
+"""A scan is saved, never shown as a page of ours: it may hold whatever somebody scanned."""
 
 
 @router.get("/{file}", response_class=StreamingResponse, responses=SCAN)
@@ -167,12 +194,16 @@ async def download_file(
     row = await files.get(session, file) if file.isascii() and file.isprintable() else None
     if row is None or not await _may_read(session, caller, held.keys, row, application):
         raise FileNotFound()
-    plain = await service.read(held.files, held.keys, row)
-    headers = {
-        "Content-Length": str(row.size), "Content-Disposition": "attachment",
-        "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
-    }  # fmt: skip
-    return StreamingResponse(plain, headers=headers, media_type=row.media_type)
+    plain = await stores.get(held.vault, row.path)
+    first = await anext(plain)  # What can't be read is told before the answer has begun.
+    headers = KEPT_SHUT | {"Content-Length": str(row.size)}
+    return StreamingResponse(_following(first, plain), headers=headers, media_type=row.media_type)
+
+
+async def _following(first: bytes, plain: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in plain:
+        yield piece
 
 
 async def _may_read(
