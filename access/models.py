@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from kit.clock import now
-from kit.db import Dated, Instant, Stamped, one_of
+from kit.db import CREATED_BY, Dated, Instant, Stamped, Xid8, one_of
 from kit.ids import uuid7
 
 NOT_IN_FORCE_YET = 0
@@ -138,7 +138,7 @@ class CallShare(SQLModel, table=True):
 
 
 class AccessRecord(SQLModel, table=True):
-    """Who saw whose personal data in full, and why. Never changed."""
+    """Who saw whose personal data in full, and why. Never changed, but sealed again under another key."""
 
     __tablename__ = "access_record"
     __table_args__ = (
@@ -146,7 +146,8 @@ class AccessRecord(SQLModel, table=True):
         sa.Index("access_record_agency_at_idx", "agency", "at", "id"),
         sa.Index("access_record_subject_at_idx", "subject", "at", "id"),
         sa.Index("access_record_person_at_idx", "person", "at", "id"),
-        {"info": {"grants": "SELECT, INSERT"}},
+        sa.Index("access_record_xid_idx", "xid", "id"),
+        {"info": {"grants": "SELECT, INSERT, UPDATE (purpose_sealed)"}},
     )
 
     id: uuid.UUID = Field(default_factory=uuid7, primary_key=True)
@@ -166,6 +167,12 @@ class AccessRecord(SQLModel, table=True):
         description="Handed in outside the agency's own place.",
     )  # fmt: skip
     address: str | None = Field(default=None, max_length=45, description="From where.")
+    purpose_commitment: bytes | None = Field(
+        default=None, description="Binds the plain purpose (kit.commitment)."
+    )
+    xid: int | None = Field(
+        default=None, sa_column=sa.Column("xid", Xid8, server_default=CREATED_BY)
+    )
 
 
 class AccessAlert(SQLModel, table=True):

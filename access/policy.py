@@ -114,6 +114,7 @@ class May(StrEnum):
     APPLICATION_WITHDRAW = "application:withdraw"
     DIVISION_READ = "division:read"
     EVENT_READ = "event:read"
+    EVIDENCE_READ = "evidence:read"
     FILE_READ = "file:read"
     FILE_WRITE = "file:write"
     GRANT_ACT = "grant:act"
@@ -163,10 +164,10 @@ GRANTS = MappingProxyType(
         Role.SECOND_REVIEWER: WORKING | {May.APPLICATION_SECOND_REVIEW},
         Role.APPROVER: WORKING | APPOINTING | {May.APPLICATION_APPROVE, May.GRANT_APPROVE},
         Role.AGENCY_HEAD: PUBLIC | APPOINTING | {May.GRANT_APPLY},
-        Role.AUDITOR: READING | {May.ACCESS_READ, May.GRANT_READ, May.GUIDE_READ},
+        Role.AUDITOR: READING | {May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ},
         Role.CONTROL_OFFICER: READING
         | APPOINTING
-        | {May.ACCESS_READ, May.GRANT_CHECK, May.GUIDE_READ},
+        | {May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_CHECK, May.GUIDE_READ},
         Role.OUTLET_ADMIN: PUBLIC,
         Role.MATTER_ADMIN: PUBLIC | {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ},
         Role.RIGHTS_ADMIN: PUBLIC | APPOINTING | {May.GRANT_GRANT, May.TOKEN_REVOKE},

@@ -26,7 +26,8 @@ from access.memory import KIND
 from access.models import NOT_IN_FORCE_YET, AccessRecord, Grant, GrantStep
 from access.policy import SCOPES, May, Role, Scope
 from kit.clock import now, today
-from kit.crypto import KeyRing
+from kit.commitment import commit
+from kit.crypto import KeyRing, place
 from kit.errors import Fault, Words
 from kit.generations import raise_generation
 from kit.ids import uuid7
@@ -235,10 +236,10 @@ def record_access(
 ) -> None:
     """Record that a person is shown personal data in full; written before it is shown."""
     id_ = uuid7()
-    sealed = keys.seal(purpose.encode(), bound_to=f"access_record.purpose:{id_}")
+    said = commit(keys, purpose, bound_to=place("access_record", "purpose_sealed", id_))
     session.add(
         AccessRecord(
             id=id_, subject=caller.id, role=caller.role, application=application,
-            purpose_sealed=sealed,
+            purpose_sealed=said.sealed, purpose_commitment=said.commitment,
         )
     )  # fmt: skip

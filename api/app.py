@@ -19,6 +19,7 @@ from api.routes import (
     divisions,
     drafting,
     events,
+    evidence,
     files,
     grants,
     matters,
@@ -41,6 +42,7 @@ ROUTERS = (
     outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router, grants.router,
+    evidence.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

@@ -18,9 +18,10 @@ from applications.desk import Desk, make_desk
 from applications.intake import Intake
 from applications.numbers import Serials
 from applications.service import Counter
+from custody import service as custody
 from files.stores import Vault, make_store
 from kit.crypto import KeyRing, load_keys
-from kit.db import AWAY, Sessions, make_engine, make_sessions
+from kit.db import AWAY, Sessions, make_engine, make_sessions, transaction
 from kit.generations import Follower
 from kit.settings import Settings
 
@@ -97,11 +98,18 @@ async def _once_there(work: Callable[[], Awaitable[object]]) -> None:
             return
 
 
+async def _check_keys(state: State) -> None:
+    """Serve nobody with a ring that is not the one by which the database is sealed."""
+    async with transaction(state.sessions) as session:
+        await custody.check(session, state.keys)
+
+
 @asynccontextmanager
 async def running(state: State) -> AsyncIterator[State]:
     """Fill the memories, follow their changes, and at the end let go of nothing unwritten."""
     gc.disable()  # What is loaded stays: to look through it while it grows takes longer than to load.
     try:
+        await _once_there(lambda: _check_keys(state))
         await _once_there(state.follower.look)
         await _once_there(state.counter.serials.refill)
     finally:

@@ -175,8 +175,21 @@ def identity(wanted: ApplicationSubmit) -> str:
 
 
 def subject_index(keys: KeyRing, id_number: str) -> bytes:
-    """Hash an identity number under a key, for search."""
-    return keys.find("subject", id_number.upper().encode())
+    """Hash an identity number under the current key, for search."""
+    return keys.mac("subject", id_number.upper().encode())
+
+
+def subject_indexes(keys: KeyRing, id_number: str) -> list[bytes]:
+    """Hash an identity number under every key: what is looked for may have been hashed under an older one."""
+    return keys.each("subject", id_number.upper().encode())
+
+
+def reindexed(keys: KeyRing, plain: bytes) -> Mapping[str, bytes]:
+    """Hash anew what is searched for, when contents are sealed under another key."""
+    held = orjson.loads(plain)
+    person = held["subject"] or held["applicant"]
+    number = person["id_number"] if "id_number" in person else person["credit_code"]
+    return {"subject_index": subject_index(keys, number)}
 
 
 def material(item: HandedIn) -> dict[str, Any]:

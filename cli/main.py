@@ -6,6 +6,7 @@ What a command needs is imported in it: nobody is to wait for what another comma
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,8 +53,8 @@ LOADS = ("divisions", "calendar", "agencies", "catalogue", "matters", "outlets")
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
-    """Say in one line what is expected to go wrong, and exit with 1."""
+def _plainly(status: int = 1) -> Iterator[None]:
+    """Say in one line what is expected to go wrong, and exit with 1, or another status."""
     try:
         yield
     except Exception as error:
@@ -61,7 +62,7 @@ def _plainly() -> Iterator[None]:
         if words is None:
             raise
         say(f"syt: {words}")
-        raise typer.Exit(1) from None
+        raise typer.Exit(status) from None
 
 
 def _in_words(error: Exception) -> str | None:
@@ -92,11 +93,13 @@ def _in_words_of_others(error: Exception) -> str | None:
     from cli.export import ExportFailed
     from cli.load import LoadFailed
     from cli.login import LoginFailed
+    from evidence.retention import TooYoung
     from kit.crypto import KeysUnusable
     from kit.errors import DomainError
     from migrations.runner import DatabaseUnfit
 
-    if isinstance(error, DatabaseUnfit | KeysUnusable | LoadFailed | ExportFailed | LoginFailed):
+    ours = DatabaseUnfit | KeysUnusable | LoadFailed | ExportFailed | LoginFailed | TooYoung
+    if isinstance(error, ours):
         more = error.__cause__
         return _first_line(error) + (
             f": {_faults(more)}" if isinstance(more, ValidationError) else ""
@@ -251,6 +254,130 @@ def token(
             asyncio.run(_with_sessions(database.url, grant))
         made = Tokens(load_keys(settings), local_people=True)
         typer.echo(made.for_person(who, seconds=hours * 3600))
+
+
+@app.command()
+def verify(
+    since: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Day in China.")
+    ] = None,
+    roots: Annotated[
+        Path | None, typer.Option(help="Roots that were handed out, as `syt roots` wrote them.")
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="Public keys in PEM whose signatures are believed.")
+    ] = None,
+    sealed: Annotated[
+        bool, typer.Option(help="Open every sealed value and every file too.")
+    ] = False,
+) -> None:
+    """Check the chain of evidence: 0 whole, 1 altered (the first place is told), 3 it can't be checked."""
+    from cli.evidence import Asked, verify_all
+
+    asked = Asked(since.date() if since else None, roots, trust, sealed)
+    with _plainly(3), database_for_command(Settings()) as database:
+        broken = asyncio.run(verify_all(Settings(), database.url, asked))
+    if broken is not None:
+        say(f"broken: {broken}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def roots(
+    since: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Day in China.")
+    ] = None,
+    key: Annotated[bool, typer.Option(help="The public key in PEM instead.")] = False,
+) -> None:
+    """Print the last signed root of each day, one JSON object a line: hand them out, keep them elsewhere."""
+    from cli.evidence import roots_since
+    from kit.signing import load_signer, public_pem
+
+    with _plainly():
+        settings = Settings()
+        if key:
+            typer.echo(public_pem(load_signer(settings).public), nl=False)
+            return
+        with database_for_command(settings) as database:
+            for line in asyncio.run(roots_since(database.url, since.date() if since else None)):
+                typer.echo(line)
+
+
+@app.command()
+def prune(
+    before: Annotated[
+        datetime, typer.Argument(formats=["%Y-%m-%d"], help="Whole months before this day go.")
+    ],
+) -> None:
+    """Give up events and access records of more than three years ago; what remains can still be proved."""
+    from cli.evidence import prune_before
+
+    with _plainly():
+        settings = Settings()
+        with database_for_command(settings) as database:
+            gone = asyncio.run(
+                prune_before(settings, database.url, database.owner_url, before.date())
+            )
+        say(f"given up: {', '.join(gone) or 'no whole month of events'}")
+
+
+keys_app = typer.Typer(
+    no_args_is_help=True, help="The key ring, and sealing again under another key."
+)
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command(name="status")
+def keys_status() -> None:
+    """Show the keys, and how far what is sealed has been sealed again."""
+    from cli import keys
+
+    with _plainly():
+        settings = Settings()
+        with database_for_command(settings) as database:
+            for line in asyncio.run(keys.status(settings, database.url)):
+                typer.echo(line)
+
+
+@keys_app.command(name="add")
+def keys_add(key: Annotated[str, typer.Argument(help="Its id: 1 to 16 ASCII characters.")]) -> None:
+    """Add a fresh key to the ring; it seals nothing until `use`. Every process is to know it before."""
+    from cli import keys
+
+    with _plainly():
+        keys.change(Settings(), lambda ring, suite: ring.with_new(key, suite))
+        say(f"{key} is in the ring: restart every process, then `syt keys use {key}`")
+
+
+@keys_app.command(name="use")
+def keys_use(key: str) -> None:
+    """Seal under another key of the ring from the next start on."""
+    from cli import keys
+
+    with _plainly():
+        keys.change(Settings(), lambda ring, _: ring.with_current(key))
+        say(f"{key} is the current key: restart every process, then `syt keys rotate`")
+
+
+@keys_app.command(name="rotate")
+def keys_rotate() -> None:
+    """Seal everything again under the current key, beside the running service; stopped, it goes on."""
+    from cli import keys
+
+    with _plainly():
+        settings = Settings()
+        with database_for_command(settings) as database:
+            asyncio.run(keys.rotate(settings, database.url))
+
+
+@keys_app.command(name="give-up")
+def keys_give_up(key: str) -> None:
+    """Note that a key is lost for good: what it sealed can't be read any more, and starts go on without it."""
+    from cli import keys
+
+    with _plainly(), database_for_command(Settings()) as database:
+        asyncio.run(keys.give_up(database.url, key))
+        say(f"{key} is given up")
 
 
 @app.command(name="demo-login")

@@ -232,8 +232,7 @@ def serve(
                 supervisor.add([sys.executable, "-m", "api", str(listener.fileno())])
             _check_keys(settings)
             start_cluster()
-            if wanted.migrates:
-                _prepare(settings, database, prepare, stop)
+            _prepare(settings, database, prepare, stop, migrates=wanted.migrates)
             # Not before: of two starts that both allow it, both could bind until one listens.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             supervisor.release()
@@ -245,12 +244,16 @@ def serve(
             supervisor.watch(database.cluster, start_cluster)
 
 
-def _prepare(settings: Settings, database: Database, prepare: Prepare | None, stop: Stop) -> None:
+def _prepare(
+    settings: Settings, database: Database, prepare: Prepare | None, stop: Stop, *, migrates: bool
+) -> None:
     """Do what has to be done before anybody is served."""
     stop.check()
-    bring_up_to_date(database)
+    if migrates:
+        bring_up_to_date(database)
+    asyncio.run(_compare_keys(settings, database.url))
     stop.check()
-    if prepare is not None:
+    if migrates and prepare is not None:
         stop.run(prepare(settings, database))
 
 
@@ -259,6 +262,29 @@ def _check_keys(settings: Settings) -> None:
     from kit.crypto import load_keys  # noqa: PLC0415 -- long to load; the API loads meanwhile
 
     load_keys(settings)
+
+
+async def _compare_keys(settings: Settings, url: str) -> None:
+    """Compare the ring with the database before anybody is served: said in one line, not by each process.
+
+    A database that can't be reached, or has no tables yet, is left to those who wait for it.
+
+    Raises:
+        KeysUnusable: the ring lacks a key, or has another of its name.
+    """
+    import asyncpg  # noqa: PLC0415 -- long to load; the API loads meanwhile
+
+    from kit.crypto import load_keys  # noqa: PLC0415
+
+    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError):
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=3)
+        try:
+            rows = await connection.fetch(
+                "SELECT id, check_value FROM ring_key WHERE lost_at IS NULL"
+            )
+        finally:
+            await connection.close()
+        load_keys(settings).compare({row["id"]: row["check_value"] for row in rows})
 
 
 @contextlib.contextmanager

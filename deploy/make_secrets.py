@@ -49,6 +49,7 @@ def _made_of_others(wanted: argparse.Namespace) -> dict[str, Callable[[], str]]:
         "syt_owner_url": lambda: _url("syt_owner", read["owner_password"], wanted.database),
         "syt_database_url": lambda: _url("syt_service", read["service_password"], wanted.database),
         "syt_keys": _key_ring,
+        "syt_signing_key": _signing_key,
         "syt_files_options": lambda: json.dumps(_options(key, wanted.store)),
         "store.json": lambda: json.dumps({"identities": [_identity(key)]}),
     }
@@ -68,6 +69,15 @@ def _url(role: str, password: str, address: str) -> str:
 def _key_ring() -> str:
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     return json.dumps({"current": "k1", "keys": {"k1": key}})
+
+
+def _signing_key() -> str:
+    """Make the key that signs roots of evidence."""
+    made = subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519"],  # noqa: S607
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return made.stdout
 
 
 def _options(key: str, store: str) -> dict[str, object]:

@@ -5,24 +5,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
-from kit.db import Instant
+from kit.db import CREATED_BY, Instant, Xid8
 
 SEQUENCE = sa.Identity(always=True, cache=1)
 """Numbers are drawn while the application's row is held, so they follow its history; a cache of more
 than one would let two sessions draw out of order."""
-
-
-class Xid8(UserDefinedType[int]):
-    """A full transaction id of PostgreSQL, which never wraps."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        """Name the type."""
-        return "xid8"
 
 
 class Event(SQLModel, table=True):
@@ -42,9 +31,7 @@ class Event(SQLModel, table=True):
     at: datetime = Field(primary_key=True, sa_type=Instant)
     xid: int | None = Field(
         default=None,
-        sa_column=sa.Column(
-            "xid", Xid8, server_default=sa.text("pg_current_xact_id()"), nullable=False
-        ),
+        sa_column=sa.Column("xid", Xid8, server_default=CREATED_BY, nullable=False),
     )
     kind: str = Field(max_length=40)
     application: str = Field(max_length=40)
@@ -61,13 +48,20 @@ class Event(SQLModel, table=True):
 
 
 class EventText(SQLModel, table=True):
-    """The words of an action, sealed: opinions, reasons, who received."""
+    """The words of an action, sealed: opinions, reasons, who received.
+
+    They may be sealed again under another key, and not be changed: the chain of evidence holds the commitment.
+    """
 
     __tablename__ = "event_text"
-    __table_args__ = ({"info": {"grants": "SELECT, INSERT"}},)
+    __table_args__ = ({"info": {"grants": "SELECT, INSERT, UPDATE (sealed)"}},)
 
     event: int = Field(primary_key=True, sa_type=sa.BigInteger)
     sealed: bytes
+    commitment: bytes | None = Field(
+        default=None,
+        description="Binds the plain text (kit.commitment); empty before there were any.",
+    )
 
 
 class EventSequence(SQLModel, table=True):

@@ -4,7 +4,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from events import queries
 from events.models import Event, EventText
-from kit.crypto import KeyRing
+from kit.commitment import commit, read
+from kit.crypto import KeyRing, place
 
 SEQUENCER_LOCK = 0x50C1A1_5E9
 """Advisory lock of the one sequencer."""
@@ -23,10 +24,20 @@ async def append(
     session.add(event)
     await session.flush()
     if text and keys is not None and event.id is not None:
-        sealed = keys.seal(text.encode(), bound_to=f"event_text.sealed:{event.id}")
-        session.add(EventText(event=event.id, sealed=sealed))
+        said = commit(keys, text, bound_to=place("event_text", "sealed", event.id))
+        session.add(EventText(event=event.id, sealed=said.sealed, commitment=said.commitment))
         await session.flush()
     return event
+
+
+def read_text(keys: KeyRing, row: EventText) -> str:
+    """Open the words of an action.
+
+    Raises:
+        KeysUnusable: the key is lost, or they were changed.
+    """
+    where = place("event_text", "sealed", row.event)
+    return read(keys, row.sealed, row.commitment, bound_to=where)
 
 
 async def tell_some(session: AsyncSession, limit: int = CHUNK) -> int | None:

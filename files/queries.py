@@ -178,3 +178,9 @@ async def lease_leftovers(
 async def forget_leftovers(session: AsyncSession, paths: Sequence[str]) -> None:
     """Forget what was removed."""
     await session.exec(delete(FileLeftover).where(col(FileLeftover.path).in_(paths)))
+
+
+async def after(session: AsyncSession, id_: str, limit: int) -> Sequence[StoredFile]:
+    """List stored files by their ids, after one."""
+    statement = select(StoredFile).where(StoredFile.id > id_).order_by(col(StoredFile.id))
+    return (await session.exec(statement.limit(limit))).all()

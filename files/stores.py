@@ -9,7 +9,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from files.errors import FileNotFound, FilesAway
-from files.sealing import open_, seal
+from files.sealing import open_, rewrap, seal, wrapped_under
 from kit.crypto import KeyRing
 from kit.db import Sessions
 from kit.settings import Settings
@@ -88,6 +88,32 @@ async def _told(plain: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     with refusals():
         async for piece in plain:
             yield piece
+
+
+HEAD = 512
+"""Bytes of a sealed file in which its wrapped key stands."""
+
+
+async def rewrap_at(vault: Vault, path: str) -> bool:
+    """Wrap the data key of what lies at a path under the current key, if it is not; tell whether it was not.
+
+    Raises:
+        FileNotFound: the store has lost it.
+        FilesAway: the store refuses; what lies there is as it was.
+        KeysUnusable: the key is lost, or the head was changed.
+    """
+    with refusals():
+        head = bytes(await vault.files.get_range_async(path, start=0, length=HEAD))
+        if await wrapped_under(_once(head)) == vault.keys.current:
+            return False
+        got = await vault.files.get_async(path)
+        again = rewrap(vault.keys, aiter(got.stream()), f"file:{path}")
+        await vault.files.put_async(path, again)
+    return True
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def remove(files: ObjectStore, paths: Sequence[str]) -> None:

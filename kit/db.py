@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +29,20 @@ SQLModel.metadata.naming_convention = {
 }
 
 Instant = sa.DateTime(timezone=True)
+
+CREATED_BY = sa.text("pg_current_xact_id()")
+"""The transaction that wrote a row: rows of those that have ended are complete, whenever they are read."""
+
+
+class Xid8(UserDefinedType[int]):
+    """A full transaction id of PostgreSQL, which never wraps."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Name the type."""
+        return "xid8"
+
 
 UNCOMPARED = frozenset({"generation", "created_at", "version"})
 """Columns whose difference alone is no change."""

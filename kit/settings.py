@@ -61,7 +61,19 @@ class Settings(BaseSettings):
     """Endpoint, keys and client options of a store that is no folder, as JSON."""
 
     keys: SecretStr | None = None
-    """Key ring as JSON; unset: `keys.json` under `home`, made on first start."""
+    """Key ring as JSON; unset: what `keys_command` prints, else `keys.json` under `home`, made on first
+    start."""
+
+    keys_command: str | None = Field(None, repr=False)
+    """Program, with its arguments, that gets the key ring from a key management system and prints it."""
+
+    suite: Literal["aes", "sm"] = "aes"
+    """Algorithms of keys that are made from now on, and of the chain of evidence: AES-256-GCM and SHA-256, or
+    SM4-GCM and SM3. What is there keeps those of its own."""
+
+    signing_key: SecretStr | None = None
+    """Ed25519 key that signs the roots of evidence, as PEM; unset: `signing.pem` under `home`, made on first
+    use."""
 
     local_issuer: bool = False
     """Whether people's tokens of our own making are believed; `syt demo` switches it on."""

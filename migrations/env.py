@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
 
-from events.models import Xid8
+from kit.db import Xid8
 from migrations.steps import LIMITS
 from migrations.tables import metadata
 

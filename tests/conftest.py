@@ -34,7 +34,8 @@ TEMPLATE = "syt"
 CHANGING = (
     "application", "event", "event_text", "event_sequence", "stored_file", "file_use", "file_upload",
     "file_leftover", "access_record", "used_assertion", "idempotency_key", "grant_step",
-    "access_alert", "revocation", "attempt", "call_share", "number_block",
+    "access_alert", "revocation", "attempt", "call_share", "number_block", "access_sequence",
+    "evidence_block", "evidence_span",
 )  # fmt: skip
 
 

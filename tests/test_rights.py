@@ -79,7 +79,7 @@ TRIED: dict[str, Try] = {
             "get_guide_page", "get_guide_print", "get_version", "lint_version", "diff_versions",
             "list_changes", "report_conformity", "report_missing", "report_expiring", "list_items",
             "list_documents", "list_outdated", "list_packages", "list_asked_materials",
-            "get_own_terminal", "list_grants",
+            "get_own_terminal", "list_grants", "list_drafts", "list_roots",
         ),
         PLAIN,
     ),

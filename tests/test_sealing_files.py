@@ -32,7 +32,7 @@ async def opened(*pieces: bytes, keys: KeyRing = RING, place: str = "here") -> b
 
 def taken_apart(sealed: bytes) -> tuple[bytes, list[bytes]]:
     """The head, and the frames with their lengths."""
-    start = len(sealing.MAGIC) + 2
+    start = len(sealing.MAGIC) + 3
     at = start + int.from_bytes(sealed[start - 2 : start], "big")
     head, frames = sealed[:at], []
     while at < len(sealed):
@@ -147,7 +147,7 @@ async def test_the_length_of_the_last_chunk_may_not_change() -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=60))
 async def test_junk_is_unusable_and_nothing_else(junk: bytes) -> None:
-    for start in (b"", sealing.MAGIC, sealing.MAGIC + b"\x00\x20"):
+    for start in (b"", sealing.MAGIC, sealing.MAGIC + b"\x01\x00\x20", sealing.MAGIC + b"\x07"):
         with pytest.raises(KeysUnusable):
             await opened(start + junk)
 

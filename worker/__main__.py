@@ -2,18 +2,22 @@
 
 import asyncio
 import signal
+import sys
 
 import structlog
 from prometheus_client import start_http_server
 
+from evidence.chain import HASH_OF
 from files.stores import make_store
+from kit.crypto import KeysUnusable
 from kit.db import make_engine, make_sessions
 from kit.logs import configure
 from kit.metrics import registry
 from kit.orphan import leave_with_parent
 from kit.settings import Settings
+from kit.signing import load_signer
 from kit.telemetry import traces
-from worker import housekeeping, life, sequence, sweeping, watch
+from worker import evidence, housekeeping, life, sequence, sweeping, watch
 
 TASKS = (sequence.TASK, housekeeping.TASK, watch.TASK)
 """Tasks that need nothing but the database."""
@@ -29,7 +33,8 @@ async def work(settings: Settings) -> None:
     office = life.Office(sessions)
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, registry=registry())
-    tasks = (*TASKS, *office.tasks(), sweeping.task(make_store(settings)))
+    sealing = evidence.sealing(load_signer(settings), HASH_OF[settings.suite])
+    tasks = (*TASKS, sealing, *office.tasks(), sweeping.task(make_store(settings)))
     running = [asyncio.create_task(task.run(sessions), name=task.name) for task in tasks]
     running.append(asyncio.create_task(office.follower.follow(), name="follow"))
     stop = asyncio.Event()
@@ -49,7 +54,10 @@ def main() -> None:
     settings = Settings()
     configure(settings.log)
     leave_with_parent()
-    asyncio.run(work(settings))
+    try:
+        asyncio.run(work(settings))
+    except KeysUnusable as error:
+        sys.exit(f"syt: {error}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Evidence: what happened, sealed into a chain whose roots are signed and handed out."""
