@@ -1,15 +1,18 @@
 """Put the service together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from access.policy import May
 from api import problems
+from api.body import needs
 from api.edge import Edge
 from api.express import Express
 from api.routes import (
@@ -45,6 +48,26 @@ ROUTERS = (
     evidence.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
+
+
+class Operation(NamedTuple):
+    """An operation as its route declares it."""
+
+    name: str
+    method: str
+    path: str
+    permission: May | None
+    """None where no token is asked for."""
+
+
+def operations() -> Iterator[Operation]:
+    """Name every operation there is, without a service that runs."""
+    for router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)  # noqa: S101
+            name, permission = route.operation_id or route.name, needs(route.endpoint)
+            for method in sorted(route.methods):
+                yield Operation(name, method, route.path, permission)
 
 
 class Service(FastAPI):

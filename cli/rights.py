@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from access.chain import MOVES
 from access.policy import APPLICANTS, DUTIES, GRANTS, SCOPES, May, Role
-from api.app import ROUTERS
-from api.body import needs
+from api.app import operations
 
 POSTS = {
     Role.TELLER: ("tel", "网点柜员"),
@@ -90,14 +89,8 @@ def _cells(may: May | None) -> list[str]:
 
 
 def _operations() -> Iterator[list[str]]:
-    found = sorted(
-        (route.path, method, needs(route.endpoint))
-        for router in ROUTERS
-        for route in router.routes
-        for method in route.methods
-    )
-    for path, method, may in found:
-        yield [f"{method} {path}", may or "-", *_cells(may)]
+    for found in sorted(operations(), key=lambda o: (o.path, o.method)):
+        yield [f"{found.method} {found.path}", found.permission or "-", *_cells(found.permission)]
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from access.policy import GRANTS, SCOPES, May, Role, Scope
-from api.app import ROUTERS
-from api.body import needs
+from api.app import operations
 from api.state import State
 from cli.load import shipped_guide
 from kit.clock import today
@@ -24,11 +23,7 @@ from tests.conftest import CHANGING
 from tests.make import Make
 
 Headers = dict[str, str]
-ROUTES = {
-    route.operation_id or route.name: (sorted(route.methods)[0], route.path, needs(route.endpoint))
-    for router in ROUTERS
-    for route in router.routes  # type: ignore[attr-defined]
-}
+ROUTES = {found.name: found[1:] for found in operations()}
 OPEN = frozenset({
     "issue_token", "live", "ready", "metrics", "docs", "list_problems", "show_problem", "open_guide",
     "show_upload_protocol",
