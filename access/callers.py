@@ -54,6 +54,8 @@ class Caller:
     terminal: str | None = None
     outlet: str | None = None
     teller: str | None = None
+    withheld: frozenset[May] = frozenset()
+    """What would hold if the caller had proved himself more strongly."""
 
     def may(self, permission: May) -> bool:
         """Tell whether the caller holds `permission` anywhere."""
@@ -89,12 +91,17 @@ def _reach(scopes: Mapping[Scope, set[str]]) -> Reach:
     )
 
 
-def person(subject: str, held: Iterable[Held]) -> Caller:
-    """Make the caller that a person's grants make."""
-    roles = tuple(held)
+def person(
+    subject: str, held: Iterable[Held], *, withheld: frozenset[Role] = frozenset()
+) -> Caller:
+    """Make the caller that a person's grants make, without those that ask for a stronger proof."""
+    every = tuple(held)
+    roles = tuple(post for post in every if post.role not in withheld)
+    reaches = reaches_of(roles)
     return Caller(
-        id=f"person:{subject}", role=roles[0].role if roles else "none", reaches=reaches_of(roles)
-    )
+        id=f"person:{subject}", role=roles[0].role if roles else "none", reaches=reaches,
+        withheld=frozenset(m for p in every for m in GRANTS[p.role]) - frozenset(reaches),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=50_000)

@@ -36,6 +36,20 @@ class Forbidden(DomainError):
     )
 
 
+class StrongerProofNeeded(DomainError):
+    """The role is held, and asks for a stronger proof than the token tells of."""
+
+    kind = Kind.FORBIDDEN
+    code = "stronger-proof-needed"
+    title = Words(
+        "该岗位须以更强的身份验证登录", "The role asks for a stronger proof of who you are"
+    )
+    advice = Words(
+        "用双因素等规定方式重新登录后再试。",
+        "Sign in again with the second factor that is demanded.",
+    )
+
+
 class ClientInvalid(DomainError):
     """The assertion proves no terminal of ours."""
 

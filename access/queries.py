@@ -12,9 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Caller
 from access.chain import CONFIRMED_FOR, PROVINCE
-from access.models import Grant, GrantStep, UsedAssertion
+from access.models import Grant, GrantStep, IssuerKeys, Revocation, UsedAssertion
 from access.policy import May
-from kit.clock import CHINA
+from kit.clock import CHINA, now
 from schemas.rights import GrantFilter
 
 
@@ -119,6 +119,40 @@ async def steps(session: AsyncSession, grant: uuid.UUID) -> Sequence[GrantStep]:
     """List the steps of a grant's life, oldest first."""
     statement = select(GrantStep).where(GrantStep.grant_id == grant).order_by(col(GrantStep.id))
     return (await session.exec(statement)).all()
+
+
+async def issuer_keys(session: AsyncSession, since: int) -> Sequence[IssuerKeys]:
+    """Load the keys of issuers that changed after a generation."""
+    return (await session.exec(select(IssuerKeys).where(col(IssuerKeys.generation) > since))).all()
+
+
+async def put_issuer_keys(
+    session: AsyncSession, name: str, url: str, keys: Mapping[str, Any], generation: int
+) -> None:
+    """Keep what an issuer shows as its keys."""
+    values = {"url": url, "keys": keys, "read_at": now(), "generation": generation}
+    statement = insert(IssuerKeys).values(name=name, **values)
+    await session.exec(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+async def revocations_since(session: AsyncSession, since: int) -> Sequence[Revocation]:
+    """Load what was revoked after a generation."""
+    return (await session.exec(select(Revocation).where(col(Revocation.generation) > since))).all()
+
+
+async def page_of_revocations(
+    session: AsyncSession, after: uuid.UUID | None, limit: int
+) -> Sequence[Revocation]:
+    """List at most `limit` + 1 revocations, newest first."""
+    statement = select(Revocation).order_by(col(Revocation.id).desc()).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(col(Revocation.id) < after)
+    return (await session.exec(statement)).all()
+
+
+async def forget_revocations(session: AsyncSession, before: datetime) -> None:
+    """Drop revocations of tokens that have expired since."""
+    await session.exec(sa.delete(Revocation).where(col(Revocation.expires_at) < before))
 
 
 async def use_assertion(session: AsyncSession, digest: bytes, expires_at: datetime) -> bool:

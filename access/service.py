@@ -4,7 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -22,8 +22,8 @@ from access.errors import (
     PostsExclude,
     ScopeInvalid,
 )
-from access.memory import KIND
-from access.models import NOT_IN_FORCE_YET, AccessRecord, Grant, GrantStep
+from access.memory import KIND, REVOKED
+from access.models import NOT_IN_FORCE_YET, AccessRecord, Grant, GrantStep, Revocation
 from access.policy import SCOPES, May, Role, Scope
 from kit.clock import now, today
 from kit.commitment import commit
@@ -31,7 +31,7 @@ from kit.crypto import KeyRing, place
 from kit.errors import Fault, Words
 from kit.generations import raise_generation
 from kit.ids import uuid7
-from schemas.rights import GrantActionRequest, GrantApply
+from schemas.rights import GrantActionRequest, GrantApply, RevocationMake
 
 SCOPE_FORMS = {
     Scope.OUTLET: re.compile(r"[1-9][0-9]{11}", re.ASCII),
@@ -40,6 +40,12 @@ SCOPE_FORMS = {
     Scope.DIVISION: re.compile(r"[1-9][0-9]{5}", re.ASCII),
 }
 LAPSED_AT_ONCE = 500
+CLOCKS_DIFFER = timedelta(seconds=2)
+"""By which the clocks of our hosts may differ: what one of them has just issued is revoked too."""
+
+LONGEST_LIFE = timedelta(days=45)
+"""No token that we believe lives longer, and no repeat of a call is known for longer."""
+
 SYSTEM = "system"
 
 
@@ -218,6 +224,46 @@ def _note(
     session: AsyncSession, row: Grant, action: str, by: str, reason: str | None = None
 ) -> None:
     session.add(GrantStep(grant_id=row.id, action=action, actor=by, reason=reason))
+
+
+async def revoke(
+    session: AsyncSession,
+    caller: Caller,
+    wanted: RevocationMake,
+    id_: uuid.UUID,
+    *,
+    area: str | None,
+) -> None:
+    """Let tokens hold no longer; all processes know within two seconds.
+
+    `area` is where a terminal stands, None of all others: a token is anybody's who knows its id, a person
+    is of where his posts are, an issuer's key is the province's.
+
+    Raises:
+        Forbidden: it is outside of what the caller answers for.
+    """
+    if not await _answers_for(session, caller, wanted, area):
+        raise Forbidden(private=f"a {wanted.kind} of another place")
+    session.add(
+        Revocation(
+            id=id_, kind=wanted.kind, value=wanted.value, at=now() + CLOCKS_DIFFER,
+            expires_at=now() + LONGEST_LIFE, made_by=caller.id, reason=wanted.reason,
+            generation=await raise_generation(session, REVOKED),
+        )
+    )  # fmt: skip
+    await session.flush()
+
+
+async def _answers_for(
+    session: AsyncSession, caller: Caller, wanted: RevocationMake, area: str | None
+) -> bool:
+    areas = caller.reach(May.TOKEN_REVOKE).areas
+    if wanted.kind == "token" or any(len(held) == chain.PROVINCE for held in areas):
+        return True
+    if wanted.kind == "person":
+        held = await queries.open_grants(session, wanted.value)
+        return any(chain.covers(caller, May.TOKEN_REVOKE, chain.post_of(row)) for row in held)
+    return area is not None and area.startswith(areas)
 
 
 async def use_once(session: AsyncSession, issuer: str, jti: str, expires: int) -> None:

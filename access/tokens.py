@@ -1,16 +1,18 @@
-"""Bearer tokens of our own making, and the memory of those already checked."""
+"""Bearer tokens: of our own making or of a trusted issuer, and the memory of those already checked."""
 
 import hashlib
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any
 
-from joserfc import jwt
+import orjson
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from access.errors import TokenInvalid
+from access.issuers import Claims, Issuers
+from access.memory import RevokedMemory
 from kit.crypto import KeyRing
 from kit.ids import secret
 
@@ -19,24 +21,28 @@ ALGORITHM = "HS256"
 REMEMBERED = 50_000
 """Checked tokens that a process keeps, by their hash."""
 
+LONGEST = 8192
+"""Characters of a token that is looked at."""
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a token says. It never grants: rights stand in the registry and in grants."""
-
-    subject: str
-    expires: float
-    terminal: str | None = None
-    outlet: str | None = None
-    teller: str | None = None
+OF_AN_ISSUER = ":"
+"""Stands in no subject of the local issuer's: it can't speak for people of another."""
 
 
 class Tokens:
     """Makes tokens and checks them."""
 
-    def __init__(self, keys: KeyRing, *, local_people: bool) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        *,
+        local_people: bool,
+        issuers: Issuers | None = None,
+        revoked: RevokedMemory | None = None,
+    ) -> None:
         self._keys = keys
         self._local_people = local_people
+        self._issuers = issuers or Issuers(())
+        self._revoked = revoked or RevokedMemory()
         self._checked: OrderedDict[bytes, Claims] = OrderedDict()
 
     def for_terminal(self, terminal: str, outlet: str, teller: str, *, seconds: int) -> str:
@@ -49,9 +55,9 @@ class Tokens:
         return self._make(subject, seconds, {})
 
     def _make(self, subject: str, seconds: int, extra: dict[str, Any]) -> str:
-        issued = int(time.time())
+        issued = time.time()
         claims = {
-            "iss": ISSUER, "sub": subject, "iat": issued, "exp": issued + seconds,
+            "iss": ISSUER, "sub": subject, "iat": round(issued, 3), "exp": int(issued) + seconds,
             "jti": secret(16), **extra,
         }  # fmt: skip
         header = {"alg": ALGORITHM, "kid": self._keys.current}
@@ -61,30 +67,44 @@ class Tokens:
         """Tell what `token` says; one that was seen before costs a look-up.
 
         Raises:
-            TokenInvalid: we did not make it, it has expired, or the local issuer is off.
+            TokenInvalid: nobody we trust made it, or it has expired or was revoked.
+            UnknownKey: it names a key of a trusted issuer that has not been read.
         """
         digest = hashlib.sha256(token.encode()).digest()
         claims = self._checked.get(digest)
-        if claims is None:
+        if claims is None or not self._holds_still(claims):
             claims = self._verify(token)
             self._checked[digest] = claims
             if len(self._checked) > REMEMBERED:
                 self._checked.popitem(last=False)
-        if claims.expires <= time.time():
+        if claims.expires <= time.time() or self._revoked.stops(claims):
             raise TokenInvalid()
         return claims
 
+    def _holds_still(self, claims: Claims) -> bool:
+        return claims.issuer is None or self._issuers.still_hold(claims)
+
     def _verify(self, token: str) -> Claims:
+        header, said = _peek(token)
+        if said.get("iss") == ISSUER:
+            return self._verify_own(token)
+        issuer = self._issuers.by_url.get(str(said.get("iss")))
+        if issuer is None:
+            raise TokenInvalid()
+        return issuer.verify(token, header.get("kid"))
+
+    def _verify_own(self, token: str) -> Claims:
         try:
-            decoded = jwt.decode(token, self._find_key, algorithms=[ALGORITHM])
-            said = decoded.claims
+            said = jwt.decode(token, self._find_key, algorithms=[ALGORITHM]).claims
             claims = Claims(
-                subject=said["sub"], expires=float(said["exp"]), terminal=said.get("terminal"),
-                outlet=said.get("outlet"), teller=said.get("teller"),
+                subject=said["sub"], expires=float(said["exp"]), issued=float(said["iat"]),
+                jti=said.get("jti"), terminal=said.get("terminal"), outlet=said.get("outlet"),
+                teller=said.get("teller"),
             )  # fmt: skip
         except (JoseError, ValueError, KeyError, TypeError, UnicodeError):
             raise TokenInvalid() from None
-        if said.get("iss") != ISSUER or (claims.terminal is None and not self._local_people):
+        local = claims.terminal is None
+        if local and (not self._local_people or OF_AN_ISSUER in claims.subject):
             raise TokenInvalid()
         return claims
 
@@ -96,3 +116,17 @@ class Tokens:
 
     def _key(self, key_id: str) -> OctKey:
         return OctKey.import_key(self._keys.derive("token", key_id))
+
+
+def _peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read who says to have made a token, only to know with which key to check it."""
+    try:
+        if len(token) > LONGEST:
+            raise ValueError("too long")
+        found = jws.extract_compact(token.encode())
+        header, said = found.headers(), orjson.loads(found.payload)
+    except (JoseError, ValueError, KeyError, TypeError, UnicodeError):
+        raise TokenInvalid() from None
+    if not isinstance(header, dict) or not isinstance(said, dict):
+        raise TokenInvalid()
+    return header, said

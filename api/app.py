@@ -30,6 +30,7 @@ from api.routes import (
     outlets,
     pages,
     register,
+    revocations,
     sheets,
     tasks,
     terminals,
@@ -44,8 +45,8 @@ ROUTERS = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
     outlets.router,
     divisions.router, agencies.router, oauth.router, pages.router,
-    sheets.router, drafting.router, catalogue.router, register.router, terminals.router, grants.router,
-    evidence.router,
+    sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
+    grants.router, revocations.router, evidence.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 
@@ -66,7 +67,7 @@ def operations() -> Iterator[Operation]:
         for route in router.routes:
             assert isinstance(route, APIRoute)  # noqa: S101
             name, permission = route.operation_id or route.name, needs(route.endpoint)
-            for method in sorted(route.methods):
+            for method in sorted(route.methods or ()):
                 yield Operation(name, method, route.path, permission)
 
 

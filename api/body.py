@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from access.callers import Caller
-from access.errors import Forbidden
+from access.errors import Forbidden, StrongerProofNeeded
 from access.policy import May
 from api.problems import BodyTooLarge, JsonMalformed, JsonTooDeep, JsonTooMany, TextForbidden
 from kit.errors import DomainError
@@ -157,6 +157,8 @@ def _guarded(endpoint: Handler) -> Handler:
     async def guarded(**values: Any) -> Any:
         caller: Caller = values["caller"]
         if permission not in caller.reaches:
+            if permission in caller.withheld:
+                raise StrongerProofNeeded()
             raise Forbidden(private=f"{caller.role} lacks {permission}")
         return await endpoint(**values)
 

@@ -19,8 +19,8 @@ from access.errors import (
     TokenMissing,
     TooManyRequests,
 )
+from access.issuers import Claims, UnknownKey
 from access.policy import May
-from access.tokens import Claims
 from api.problems import PreconditionRequired, RequestInvalid
 from api.state import State
 from applications import queries
@@ -71,8 +71,19 @@ class Identify(HTTPBearer):
         known: Caller | None = request.scope.get(CALLER)
         if known is not None:
             return known
-        request.scope[CALLER] = caller = self._identify(request)
+        try:
+            caller = self._identify(request)
+        except UnknownKey as unknown:
+            await request.app.state.syt.reader.learn(unknown.issuer)
+            caller = self._once_more(request)
+        request.scope[CALLER] = caller
         return caller
+
+    def _once_more(self, request: Request) -> Caller:
+        try:
+            return self._identify(request)
+        except UnknownKey:
+            raise TokenInvalid() from None
 
     def _identify(self, request: Request) -> Caller:
         state: State = request.app.state.syt
@@ -85,7 +96,7 @@ class Identify(HTTPBearer):
         if not state.buckets.take(claims.terminal or f"person:{claims.subject}"):
             raise TooManyRequests()
         if claims.terminal is None:
-            return state.grants.caller(claims.subject)
+            return state.grants.caller(claims.subject, claims.withheld)
         return _teller(state, claims)
 
 

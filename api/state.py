@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from access.issuers import KIND as ISSUERS
+from access.issuers import make_issuers
 from access.memory import KIND as GRANTS
-from access.memory import Buckets, GrantsMemory
+from access.memory import REVOKED, Buckets, GrantsMemory, RevokedMemory
 from access.tokens import Tokens
 from api import figures
+from api.issuers import Reader
 from applications.desk import Desk, make_desk
 from applications.intake import Intake
 from applications.numbers import Serials
@@ -24,6 +28,8 @@ from kit.crypto import KeyRing, load_keys
 from kit.db import AWAY, Sessions, make_engine, make_sessions, transaction
 from kit.generations import Follower
 from kit.settings import Settings
+
+log = structlog.get_logger()
 
 RATE, BURST = 100, 500
 """Calls a second, and at once, of one terminal."""
@@ -50,6 +56,7 @@ class State:
     counter: Counter
     vault: Vault
     buckets: Buckets
+    reader: Reader
     leaving: bool = False
     """Told to stop: no balancer is to send more, and what it sends is still served."""
 
@@ -63,14 +70,19 @@ def make_state(settings: Settings, database_url: str) -> State:
     lanes = settings.submission_lanes
     writing = make_engine(database_url, pool_size=lanes + 1, one_plan=True)
     grants, serials = GrantsMemory(), Serials(writing)
+    issuers, revoked = make_issuers(settings.issuers), RevokedMemory()
+    memories = {GRANTS: grants, REVOKED: revoked, ISSUERS: issuers, **memories}
     intake = Intake(writing, keys, serials, lanes=lanes, queue=settings.submission_queue)
     return State(
         settings=settings, engine=engine, writing=writing, sessions=sessions, keys=keys, desk=desk,
         grants=grants,
-        tokens=Tokens(keys, local_people=settings.local_issuer),
-        follower=Follower(sessions, {GRANTS: grants, **memories}),
+        tokens=Tokens(
+            keys, local_people=settings.local_issuer, issuers=issuers, revoked=revoked
+        ),
+        follower=Follower(sessions, memories),
         counter=Counter(desk, intake, serials, sessions),
         vault=Vault(make_store(settings), keys, sessions), buckets=Buckets(RATE, BURST),
+        reader=Reader(issuers, sessions),
     )  # fmt: skip
 
 
@@ -116,7 +128,11 @@ async def running(state: State) -> AsyncIterator[State]:
         _settle_memory()
     engines = {"requests": state.engine, "submissions": state.writing}
     noting = figures.keep_noting(state.follower, state.counter.intake, engines)
-    beside = [asyncio.create_task(state.follower.follow()), asyncio.create_task(noting)]
+    if state.settings.local_issuer:
+        log.warning("local_issuer_is_on", never="in production")
+    beside = [
+        asyncio.create_task(work) for work in (state.follower.follow(), noting, state.reader.keep())
+    ]
     try:
         yield state
     finally:

@@ -90,6 +90,7 @@ def _in_words_of_others(error: Exception) -> str | None:
     import asyncpg
     from sqlalchemy.exc import ArgumentError, DBAPIError
 
+    from access.issuers import IssuersUnusable
     from cli.export import ExportFailed
     from cli.load import LoadFailed
     from cli.login import LoginFailed
@@ -98,7 +99,9 @@ def _in_words_of_others(error: Exception) -> str | None:
     from kit.errors import DomainError
     from migrations.runner import DatabaseUnfit
 
-    ours = DatabaseUnfit | KeysUnusable | LoadFailed | ExportFailed | LoginFailed | TooYoung
+    ours = (
+        DatabaseUnfit, KeysUnusable, LoadFailed, ExportFailed, LoginFailed, TooYoung, IssuersUnusable,
+    )  # fmt: skip
     if isinstance(error, ours):
         more = error.__cause__
         return _first_line(error) + (
@@ -150,9 +153,6 @@ def demo(
     def greet() -> None:
         from cli import demo as demonstration
 
-        say(
-            "local issuer is ON: people's tokens of our own making are believed. Never in production."
-        )
         say(demonstration.first_application(settings.home, wanted.base_url))
         say(f"ready at {wanted.base_url}")
 

@@ -27,6 +27,8 @@ TICK = 0.1
 CONNECTIONS_BESIDE = 20
 """Of the embedded database, beside those of the API: the background process, commands, people."""
 
+LOUD = "local issuer is ON: people's tokens of our own making are believed. Never in production."
+
 Prepare = Callable[[Settings, Database], Coroutine[Any, Any, None]]
 """What is to be done in the database and under `home` before anybody is served."""
 
@@ -240,8 +242,14 @@ def serve(
             if wanted.jobs:
                 supervisor.add([sys.executable, "-m", "worker"])
                 supervisor.release()
-            greet()
+            _greet(settings, greet)
             supervisor.watch(database.cluster, start_cluster)
+
+
+def _greet(settings: Settings, greet: Callable[[], None]) -> None:
+    if settings.local_issuer:
+        say(LOUD)
+    greet()
 
 
 def _prepare(
@@ -258,10 +266,13 @@ def _prepare(
 
 
 def _check_keys(settings: Settings) -> None:
-    """Make the keys on a first start; say now, in one line, if they are of no use."""
-    from kit.crypto import load_keys  # noqa: PLC0415 -- long to load; the API loads meanwhile
+    """Make the keys on a first start; say now, in one line, if they or the issuers are of no use."""
+    # ruff: noqa: PLC0415 -- long to load; the API loads meanwhile
+    from access.issuers import make_issuers
+    from kit.crypto import load_keys
 
     load_keys(settings)
+    make_issuers(settings.issuers)
 
 
 async def _compare_keys(settings: Settings, url: str) -> None:
@@ -272,9 +283,9 @@ async def _compare_keys(settings: Settings, url: str) -> None:
     Raises:
         KeysUnusable: the ring lacks a key, or has another of its name.
     """
-    import asyncpg  # noqa: PLC0415 -- long to load; the API loads meanwhile
+    import asyncpg
 
-    from kit.crypto import load_keys  # noqa: PLC0415
+    from kit.crypto import load_keys
 
     with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError):
         connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=3)

@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -30,6 +31,74 @@ class SecretFiles(EnvSettingsSource):
     def _load_env_vars(self) -> Mapping[str, str | None]:
         found = [f for f in Path(os.environ[SECRETS]).iterdir() if f.name.startswith("syt_")]
         return {file.name: file.read_text().strip() for file in found}
+
+
+class Demand(BaseModel):
+    """What a token must say of how its person was proved, before a role of his counts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    acr: frozenset[str] = frozenset()
+    """One of these; none: any."""
+
+    amr: frozenset[str] = frozenset()
+    """All of these, as `mfa` or `hwk` of RFC 8176."""
+
+
+Asymmetric = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"
+]  # fmt: skip
+"""Algorithms that a trusted issuer may use: none with a shared secret, and never `none`."""
+
+
+def _over_tls(url: str) -> str:
+    """Take no address that anybody on the way could answer for."""
+    parts = urlsplit(url)
+    here = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and here):
+        raise ValueError("an issuer is reached by https")
+    if parts.query or parts.fragment or not parts.hostname:
+        raise ValueError("an issuer's address has no query")
+    return url
+
+
+def _origin(url: str) -> str:
+    """Take scheme, host and port, and nothing that stands for many."""
+    parts = urlsplit(url)
+    if url != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in ("http", "https"):
+        raise ValueError("an origin is scheme://host or scheme://host:port")
+    if "*" in url or not parts.hostname or parts.username is not None:
+        raise ValueError("an origin names one host")
+    return url
+
+
+class TrustedIssuer(BaseModel):
+    """An OpenID Connect issuer whose tokens are believed; what its people may do stands in our grants."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,15}$")]
+    """Goes before the `sub` of its people: `hr:alice`."""
+
+    url: Annotated[str, AfterValidator(_over_tls), StringConstraints(max_length=200)]
+    """`iss`, to the letter; discovery stands below it."""
+
+    audience: Annotated[str, StringConstraints(min_length=1)]
+    """What `aud` must name."""
+
+    algorithms: frozenset[Asymmetric] = frozenset({"RS256", "PS256", "ES256", "EdDSA", "Ed25519"})
+
+    skew: int = Field(30, ge=0, le=300)
+    """Seconds by which its clock may differ from ours."""
+
+    longest: int = Field(43_200, ge=60, le=30 * 86_400)
+    """Seconds that a token of its may live."""
+
+    refresh: float = Field(300, ge=1)
+    """Seconds between two readings of its keys."""
+
+    demands: dict[str, Demand] = {}
+    """By role."""
 
 
 class Settings(BaseSettings):
@@ -74,6 +143,12 @@ class Settings(BaseSettings):
     signing_key: SecretStr | None = None
     """Ed25519 key that signs the roots of evidence, as PEM; unset: `signing.pem` under `home`, made on first
     use."""
+
+    issuers: tuple[TrustedIssuer, ...] = ()
+    """Issuers of people's tokens, as JSON."""
+
+    cors_origins: frozenset[Annotated[str, AfterValidator(_origin)]] = frozenset()
+    """Pages of which other places may call from a browser, as JSON; none: no page of another place."""
 
     local_issuer: bool = False
     """Whether people's tokens of our own making are believed; `syt demo` switches it on."""

@@ -89,3 +89,31 @@ class GrantDetail(GrantView):
     """A right with all that happened to it."""
 
     steps: list[GrantStepView]
+
+
+RevokedKind = Literal["token", "person", "terminal", "key"]
+
+
+class RevocationMake(Request):
+    """Tokens that are to hold no longer, from now on."""
+
+    kind: RevokedKind
+    value: Annotated[
+        str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")
+    ] = Field(
+        description="token: its `jti`; person: as rights name them; terminal: its id;"
+        " key: an issuer's name, a blank, and the `kid`."
+    )
+    reason: Literal["lost", "stolen", "left", "misuse", "key_exposed", "logged_out"]
+
+
+class RevocationView(Response):
+    """What was revoked. What was issued after `at` holds."""
+
+    id: str
+    kind: RevokedKind
+    value: str
+    at: datetime
+    expires_at: datetime = Field(description="Nothing that was issued before lives longer.")
+    made_by: str
+    reason: str

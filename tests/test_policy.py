@@ -4,7 +4,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from access.policy import APPLICANTS, DUTIES, GRANTS, PUBLIC, SCOPES, May, Role, Scope
+from api.app import operations
 from cli.rights import page
+from tests.test_rights import OPEN, TRIED
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,6 +44,15 @@ def test_the_page_of_rights_is_current() -> None:
     """Make it anew with `python -m cli.rights > docs/rights.md`, and read what changed: it is agreed."""
     assert (ROOT / "docs" / "rights.md").read_text() == page()
     assert set(GRANTS) == set(Role)
+
+
+def test_every_operation_is_tried_by_every_role() -> None:
+    """A new operation needs an entry in `TRIED` of `tests/test_rights.py`, or one that says it is open."""
+    named = {found.name for found in operations()}
+    assert len(named) > 50
+    assert named - {*TRIED, *OPEN} == set(), "operations without an entry"
+    assert {*TRIED, *OPEN} - named == set(), "entries of no operation"
+    assert {found.name for found in operations() if found.permission is None} == OPEN
 
 
 def test_every_role_has_one_kind_of_scope() -> None:
