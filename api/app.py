@@ -43,7 +43,7 @@ from kit.telemetry import traces, wanted
 
 ROUTERS = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
-    outlets.router,
+    outlets.router, applications.batches,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, evidence.router,

@@ -34,13 +34,13 @@ LARGEST = 1024 * 1024
 Handler = Callable[..., Coroutine[Any, Any, Any]]
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes, members: int = MEMBERS) -> Any:
     """Read JSON, within limits that are checked before it is parsed.
 
     Raises:
         JsonTooMany, JsonTooDeep, JsonMalformed, TextForbidden: what its name says.
     """
-    if body.count(b",") > MEMBERS:
+    if body.count(b",") > members:
         raise JsonTooMany()
     if body.count(b"[") + body.count(b"{") > DEPTH and _depth(body) > DEPTH:
         raise JsonTooDeep()
@@ -75,9 +75,11 @@ def _has_nul(value: Any) -> bool:
 class ContractRequest(Request):
     """A request whose body is read within our limits; a fault waits until its turn comes."""
 
-    def __init__(self, scope: Scope, receive: Receive, largest: int) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, largest: int, members: int = MEMBERS
+    ) -> None:
         super().__init__(scope, receive)
-        self._largest = largest
+        self._largest, self._members = largest, members
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Give the body piece by piece.
@@ -110,7 +112,7 @@ class ContractRequest(Request):
         if hasattr(self.state, "body_fault"):
             return None
         try:
-            self.state.parsed = parse(body)
+            self.state.parsed = parse(body, self._members)
         except DomainError as fault:
             self.state.body_fault = fault
             return None
@@ -123,6 +125,9 @@ class ContractRoute(APIRoute):
     largest = LARGEST
     """Bytes that a body may have."""
 
+    members = MEMBERS
+    """Members that its JSON may have."""
+
     def __init__(self, path: str, endpoint: Handler, **options: Any) -> None:
         options["operation_id"] = options.get("operation_id") or endpoint.__name__
         super().__init__(path, _guarded(endpoint), **options)
@@ -130,11 +135,11 @@ class ContractRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Let the route read bodies our way."""
         handle = super().get_route_handler()
-        largest = self.largest
+        largest, members = self.largest, self.members
 
         async def read_our_way(request: Request) -> Response:
             known: ContractRequest | None = request.scope.get(PARSED_ALREADY)
-            ours = known or ContractRequest(request.scope, request.receive, largest)
+            ours = known or ContractRequest(request.scope, request.receive, largest, members)
             return await handle(ours)
 
         return read_our_way

@@ -16,8 +16,10 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from api import openapi
+from api.figures import UNEXPECTED
 from kit.db import AWAY, BUSY, DatabaseAway
 from kit.errors import DomainError, Fault, Kind, Words
+from kit.logs import where
 
 log = structlog.get_logger()
 
@@ -204,8 +206,12 @@ async def _misshapen(request: Request, error: Exception) -> Response:
     fault = getattr(request.state, "body_fault", None)
     if fault is not None:
         return problem(request, fault)
-    faults = list(islice(_faults(error.errors()), FAULTS))
-    return problem(request, RequestInvalid(faults=faults))
+    return problem(request, misshapen(error.errors()))
+
+
+def misshapen(errors: Iterable[Any]) -> RequestInvalid:
+    """Make one refusal of all faults of shape."""
+    return RequestInvalid(faults=list(islice(_faults(errors), FAULTS)))
 
 
 def _faults(errors: Iterable[Any]) -> Iterable[Fault]:
@@ -245,11 +251,28 @@ async def _database(request: Request, error: Exception) -> Response:
     chain = list(_chain(error))
     if _is_list(request) and any(isinstance(e, asyncpg.QueryCanceledError) for e in chain):
         return problem(request, QueryTooBroad())
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    if lost or any(isinstance(e, AWAY + BUSY) for e in chain):
+    if is_away(error):
         log.warning("database_away", error=type(chain[-1]).__name__)
         return problem(request, DatabaseAway())
     raise error
+
+
+def is_away(error: Exception) -> bool:
+    """Tell whether an error says that the database is away, or has no time."""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or any(isinstance(e, AWAY + BUSY) for e in _chain(error))
+
+
+def told(error: Exception) -> DomainError:
+    """Give the refusal for an error that is one answer of several; what nobody expected is logged."""
+    if isinstance(error, DomainError):
+        return error
+    if is_away(error):
+        log.warning("database_away", error=type(error).__name__)
+        return DatabaseAway()
+    log.error("unexpected", error=type(error).__name__, where=where(error))
+    UNEXPECTED.inc()
+    return Internal()
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -298,7 +321,16 @@ def language_of(request: Request) -> str:
 
 
 def problem(request: Request, error: DomainError) -> Response:
-    """Make the document. What the client sent never stands in it: it may be personal."""
+    """Answer with the document."""
+    status, body = documented(request, error)
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
+
+
+def documented(request: Request, error: DomainError) -> tuple[int, dict[str, Any]]:
+    """Make the document, and log its code. What the client sent never stands in it: it may be personal."""
     language = language_of(request)
     status = STATUS[error.kind]
     body: dict[str, Any] = {
@@ -315,13 +347,9 @@ def problem(request: Request, error: DomainError) -> Response:
             {"at": f.at, "rule": f.rule, "message": f.message.within(language)}
             for f in error.faults
         ]
-    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
     route = getattr(request.scope.get("route"), "path", "-")
     log.info("refused", code=error.code, status=status, route=route, private=error.private)
-    content = orjson.dumps(body)
-    return Response(content, status, headers, media_type="application/problem+json")
+    return status, body
 
 
 def _said(value: Any, language: str) -> Any:

@@ -19,9 +19,9 @@ from access.tokens import Tokens
 from api import figures
 from api.issuers import Reader
 from applications.desk import Desk, make_desk
+from applications.handing_in import Counter
 from applications.intake import Intake
 from applications.numbers import Serials
-from applications.service import Counter
 from custody import service as custody
 from files.stores import Vault, make_store
 from kit.crypto import KeyRing, load_keys

@@ -84,10 +84,15 @@ async def get(
     return found
 
 
-async def by_key(session: AsyncSession, submitter: str, key: str) -> Application | None:
-    """Find what an earlier call with the same idempotency key made."""
-    statement = select(Application).where(A.submitter == submitter, A.idempotency_key == key)
-    return (await session.exec(statement)).one_or_none()
+async def by_keys(
+    session: AsyncSession, submitter: str, keys: Sequence[str]
+) -> Sequence[Application]:
+    """Find what earlier calls with these idempotency keys made."""
+    statement = select(Application).where(
+        A.submitter == submitter, _one_of(col(A.idempotency_key), frozenset(keys))
+    )
+    rows: Sequence[Application] = (await session.exec(statement)).all()
+    return rows
 
 
 async def page(

@@ -4,7 +4,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import Field, GetJsonSchemaHandler, Strict, StringConstraints, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from schemas.base import (
     FILLED,
@@ -20,6 +22,7 @@ from schemas.base import (
 )
 from schemas.codes import BaseCode
 from schemas.guides import Code, Exemption
+from schemas.problems import Problem
 
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True, pattern=FILLED)
@@ -172,6 +175,31 @@ class ApplicationSubmit(Request):
     )
 
 
+class _Submission:
+    """Says in the document what an item holds, which is looked at item by item."""
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(ApplicationSubmit.__pydantic_core_schema__)
+
+
+class BatchItem(Request):
+    """One of many: what a call of its own would send, its key as a field. Looked at item by item."""
+
+    key: Annotated[
+        Any,
+        WithJsonSchema({"type": "string", "pattern": "^[!-~]{8,64}$", "title": "Idempotency-Key"}),
+    ]
+    application: Annotated[Any, _Submission()]
+
+
+class BatchRequest(Request):
+    """Applications of one terminal, handed in together."""
+
+    items: list[BatchItem] = Field(min_length=1, max_length=100)
+
+
 class ApplicationFilter(Listing):
     """How a list is narrowed."""
 
@@ -265,6 +293,22 @@ class ApplicationMade(ApplicationView):
 
     query_code: str = Field(description="For the applicant, to ask after the progress.")
     warnings: list[Warned]
+
+
+class BatchAnswer(Response):
+    """What became of one of many: as a call of its own would be answered."""
+
+    status: int
+    body: ApplicationMade | Problem
+    replayed: Literal[True] | None = Field(
+        None, description="There where an earlier call had made it, as `Idempotent-Replayed`."
+    )
+
+
+class BatchMade(Response):
+    """What became of each, in their order."""
+
+    items: list[BatchAnswer]
 
 
 class ApplicationDetail(ApplicationView):

@@ -1,10 +1,12 @@
 """Counting statements where the driver sends them: counts do not flicker as times do."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
+from sqlalchemy import event
 
 from api.state import State
 
@@ -13,6 +15,23 @@ ONCE = ("SELECT current_setting('jit')", "WITH RECURSIVE typeinfo_tree", "SELECT
 
 SMALL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT kind, value", "SELECT generation.", *ONCE)
 """Ends of transactions, and the poll of the generations, which is no call's own."""
+
+
+@contextmanager
+def heard(state: State, note: Callable[[Any], None]) -> Iterator[None]:
+    """Hear of what the adapter sends: of what it prepares itself the driver logs nothing."""
+
+    def tell(*call: Any) -> None:
+        note(SimpleNamespace(query=call[2]))
+
+    engines = (state.engine.sync_engine, state.writing.sync_engine)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", tell)
+    try:
+        yield
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", tell)
 
 
 @asynccontextmanager
@@ -38,7 +57,8 @@ async def statements(state: State) -> AsyncIterator[list[str]]:
     for connection in held:
         await connection.close()
     try:
-        yield sent
+        with heard(state, note):
+            yield sent
     finally:
         for driver in connections:
             driver.remove_query_logger(note)

@@ -15,7 +15,7 @@ from access.callers import Caller, Held
 from access.errors import Forbidden
 from access.policy import Role
 from api.state import State as Process
-from applications import actions, service
+from applications import actions, handing_in, service
 from applications.actions import Case
 from applications.errors import (
     ActionNotAllowed,
@@ -105,7 +105,7 @@ async def handed_in(state: Process, place: Place, *, accept: bool, risk: int) ->
     teller = callers.teller(place.terminal, place.outlet, place.teller)
     body = m.body(accept=accept)
     wanted = ApplicationSubmit.model_validate(body)
-    answer = await service.submit(
+    answer = await handing_in.submit(
         state.counter, teller, wanted, key=m.key(), canonical=m.key().encode()
     )
     async with transaction(state.sessions) as session:

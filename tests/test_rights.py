@@ -79,6 +79,7 @@ TRIED: dict[str, Try] = {
         PLAIN,
     ),
     "submit_application": Try(m.body(consent=False), {"Idempotency-Key": "k" * 8}),
+    "submit_batch": Try({"items": [{"key": "k" * 8, "application": m.body(consent=False)}]}),
     "get_application": SEEN,
     "list_application_events": SEEN,
     "reveal_application": SEEN._replace(body={"purpose": "核对"}),

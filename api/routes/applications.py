@@ -6,23 +6,28 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from access import service as access
 from access.callers import Caller
 from access.errors import Forbidden
 from access.policy import May
-from api.body import ContractRoute
+from api.body import LARGEST, MEMBERS, ContractRoute
 from api.conditional import json
-from api.deps import Held, IfMatch, Key, Locked, Session, Visible, may, version_of
+from api.deps import KEY, Held, IfMatch, Key, Locked, Session, Visible, may, version_of
 from api.figures import ACKNOWLEDGED
 from api.openapi import VERSIONED, carries, refuses
 from api.paging import Pager
+from api.problems import documented, misshapen, told
 from api.routes.events import shown
-from applications import queries, service, views
+from applications import handing_in, queries, service, views
+from applications.draft import Filing
+from applications.handing_in import Answer
 from applications.models import Application
 from events import queries as events
 from kit.clock import now, today
+from kit.errors import DomainError
 from schemas.applications import (
     ActionRequest,
     ApplicationDetail,
@@ -30,6 +35,9 @@ from schemas.applications import (
     ApplicationMade,
     ApplicationSubmit,
     ApplicationView,
+    BatchItem,
+    BatchMade,
+    BatchRequest,
     EventFilter,
     EventView,
     RevealRequest,
@@ -57,13 +65,70 @@ async def submit_application(
         raise Forbidden(private="a teller away from a terminal")
     state, began = request.app.state.syt, perf_counter()
     canonical = orjson.dumps(request.state.parsed, option=orjson.OPT_SORT_KEYS)
-    answer = await service.submit(state.counter, caller, wanted, key=key, canonical=canonical)
+    answer = await handing_in.submit(state.counter, caller, wanted, key=key, canonical=canonical)
     location = f"{state.settings.public_url}/v1/applications/{answer.body['number']}"
     headers = {"Location": location, "ETag": f'"{answer.body["version"]}"'}
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
     ACKNOWLEDGED.observe(perf_counter() - began)
     return json(answer.body, 201, headers)
+
+
+class BatchRoute(ContractRoute):
+    """A route whose body holds a hundred applications."""
+
+    largest, members = 4 * LARGEST, 5 * MEMBERS
+
+
+batches = APIRouter(prefix=router.prefix, tags=["applications"], route_class=BatchRoute)
+
+
+@batches.post("/batch", response_model=BatchMade)
+async def submit_batch(
+    request: Request, wanted: BatchRequest, caller: Annotated[Caller, may(May.APPLICATION_SUBMIT)]
+) -> Response:
+    """Hand in a hundred applications at most. Each is answered as if it came alone; what fails harms no other.
+
+    `key` is the `Idempotency-Key` of each: the same batch again makes nothing twice.
+    """
+    if caller.terminal is None:
+        raise Forbidden(private="a teller away from a terminal")
+    began, at = perf_counter(), now()
+    filings = [_filing(caller, item, at) for item in wanted.items]
+    taken = [filing for filing in filings if isinstance(filing, Filing)]
+    made = iter(await handing_in.submit_all(request.app.state.syt.counter, taken))
+    outcomes = [next(made) if isinstance(one, Filing) else one for one in filings]
+    for _ in filter(_is_made, outcomes):
+        ACKNOWLEDGED.observe(perf_counter() - began)
+    return json({"items": [_answered(request, outcome) for outcome in outcomes]})
+
+
+def _is_made(outcome: Answer | Exception) -> bool:
+    return isinstance(outcome, Answer)
+
+
+def _filing(caller: Caller, item: BatchItem, at: datetime) -> Filing | DomainError:
+    """Read one of a batch; what is wrong with its shape is refused as it would be alone."""
+    faults: list[Any] = []
+    if not isinstance(item.key, str) or KEY.fullmatch(item.key) is None:
+        faults.append({"loc": ("header", "Idempotency-Key"), "type": "string_pattern_mismatch"})
+    try:
+        wanted = ApplicationSubmit.model_validate(item.application)
+    except ValidationError as error:
+        faults += [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+    if faults:
+        return misshapen(faults)
+    canonical = orjson.dumps(item.application, option=orjson.OPT_SORT_KEYS)
+    return Filing(caller, wanted, item.key, canonical, at)
+
+
+def _answered(request: Request, outcome: Answer | Exception) -> dict[str, Any]:
+    """Answer one of a batch: status and body of a call of its own."""
+    if isinstance(outcome, Answer):
+        replayed = {"replayed": True} if outcome.replayed else {}
+        return {"status": 201, "body": outcome.body, **replayed}
+    status, body = documented(request, told(outcome))
+    return {"status": status, "body": body}
 
 
 @router.get("", response_model=Page[ApplicationView])

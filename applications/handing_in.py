@@ -1,0 +1,247 @@
+"""Handing in: one application, or many of a terminal at once."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+from access.callers import Caller
+from applications import draft, queries, views
+from applications.checks import content_faults, lost_faults, number_fault, warnings
+from applications.desk import Desk
+from applications.draft import Draft, Filing
+from applications.errors import ContentInvalid
+from applications.intake import Intake, Written
+from applications.models import Application
+from applications.numbers import Serials, number
+from kit.clock import day_of, now
+from kit.db import Sessions, transaction
+from kit.errors import DomainError, Fault
+from kit.repeats import KeyReused
+from matters.compiled import CompiledGuide
+from matters.errors import GuideNotFound, GuideSuperseded, MatterNotFound
+from outlets.errors import MatterNotOpen, OutletClosed
+from routing.permissions import Permission
+from routing.rules import route
+from schemas.applications import ApplicationSubmit
+from schemas.guides import Delegation
+
+BREATH = 8
+"""Of how many of a batch others wait for the end: to check one takes a good part of a millisecond."""
+
+
+class Answer(NamedTuple):
+    """What a submission is answered with."""
+
+    body: dict[str, Any]
+    replayed: bool
+
+
+class Counter(NamedTuple):
+    """Where applications are handed in: the desk, and the way into the database."""
+
+    desk: Desk
+    intake: Intake
+    serials: Serials
+    sessions: Sessions
+
+
+async def submit(
+    counter: Counter, caller: Caller, wanted: ApplicationSubmit, *, key: str, canonical: bytes
+) -> Answer:
+    """Take an application: check it, route it, work out its limits, write it.
+
+    `canonical` is the body as parsed and key-sorted. A second call with the same key and body gives
+    what the first made, as it now stands, also when what was right then would be refused today.
+
+    Raises:
+        OutletClosed, MatterNotOpen: the outlet may not hand this in; `reasons` says why.
+        GuideSuperseded: the version named is not in force.
+        ContentInvalid: with everything that is missing or wrong.
+        KeyReused: the key was used for another body.
+    """
+    filing = Filing(caller, wanted, key, canonical, now())
+    try:
+        ready = await _prepare(counter, filing)
+    except DomainError as refusal:
+        earlier = await _earlier(counter, filing)
+        if earlier is None:
+            raise refusal
+        return earlier
+    written = await counter.intake.write(ready)
+    if not written.made:
+        earlier = await _earlier(counter, filing)
+        if earlier is None:
+            raise _unmade(filing, written)
+        return earlier
+    return _told(counter, filing, ready, written)
+
+
+async def submit_all(counter: Counter, filings: Sequence[Filing]) -> list[Answer | Exception]:
+    """Take the applications of one terminal, each as if it came alone; what fails harms no other.
+
+    Those that come under one key are taken one after another, all others together.
+    """
+    outcomes: dict[int, Answer | Exception] = {}
+    waiting = list(range(len(filings)))
+    while waiting:
+        turn = sorted({filings[nth].key: nth for nth in reversed(waiting)}.values())
+        taken = await _submit_some(counter, [filings[nth] for nth in turn])
+        outcomes |= zip(turn, taken, strict=True)
+        waiting = [nth for nth in waiting if nth not in outcomes]
+    return [outcomes[nth] for nth in range(len(filings))]
+
+
+async def _submit_some(counter: Counter, filings: Sequence[Filing]) -> list[Answer | Exception]:
+    """Take applications of different keys: they share statements, to write and to look for repeats."""
+    ready = [await _readied(counter, nth, filing) for nth, filing in enumerate(filings)]
+    written = await asyncio.gather(*(_written(counter, one) for one in ready))
+    unclear = [
+        filing
+        for filing, one, outcome in zip(filings, ready, written, strict=True)
+        if isinstance(one, DomainError) or (isinstance(outcome, Written) and not outcome.made)
+    ]
+    earlier = await _all_earlier(counter, unclear)
+    return [
+        earlier.get(filing.key) or _settled(counter, filing, one, outcome)
+        for filing, one, outcome in zip(filings, ready, written, strict=True)
+    ]
+
+
+async def _readied(counter: Counter, nth: int, filing: Filing) -> Draft | Exception:
+    """Prepare one of many, and let others have their turn now and then."""
+    if nth % BREATH == BREATH - 1:
+        await asyncio.sleep(0)
+    try:
+        return await _prepare(counter, filing)
+    except Exception as error:
+        return error
+
+
+async def _written(counter: Counter, ready: Draft | Exception) -> Written | Exception:
+    if isinstance(ready, Exception):
+        return ready
+    try:
+        return await counter.intake.write(ready)
+    except Exception as error:
+        return error
+
+
+def _settled(
+    counter: Counter, filing: Filing, ready: Draft | Exception, outcome: Written | Exception
+) -> Answer | Exception:
+    """Answer one of which no earlier call knows."""
+    if isinstance(ready, Exception) or isinstance(outcome, Exception):
+        return ready if isinstance(ready, Exception) else cast(Exception, outcome)
+    if not outcome.made:
+        return _unmade(filing, outcome)
+    return _told(counter, filing, ready, outcome)
+
+
+async def _all_earlier(
+    counter: Counter, filings: Sequence[Filing]
+) -> dict[str, Answer | Exception]:
+    """Find what earlier calls with these keys made, by key; all by one statement."""
+    if not filings:
+        return {}
+    by_key = {filing.key: filing for filing in filings}
+    try:
+        async with transaction(counter.sessions) as session:
+            rows = await queries.by_keys(session, filings[0].caller.terminal or "", list(by_key))
+    except Exception as error:
+        return dict.fromkeys(by_key, error)
+    return {row.idempotency_key: _again(counter, by_key[row.idempotency_key], row) for row in rows}
+
+
+def _again(counter: Counter, filing: Filing, row: Application) -> Answer | Exception:
+    """Answer a repeat with the application as it now stands, if its body is the same."""
+    if not counter.desk.keys.holds(draft.DIGEST, filing.canonical, row.body_digest):
+        return KeyReused()
+    return Answer(views.made(row, filing.caller, counter.desk, filing.at, []), replayed=True)
+
+
+def _told(counter: Counter, filing: Filing, ready: Draft, written: Written) -> Answer:
+    """Answer who handed in what has been written."""
+    caller, wanted, desk = filing.caller, filing.wanted, counter.desk
+    told = warnings(wanted, desk.divisions, likely_duplicate=written.likely_duplicate)
+    draft_now = ready if written.number == ready.number else replace(ready, number=written.number)
+    row = cast(Application, draft_now)  # It has every field that is shown; to make a row is slow.
+    return Answer(views.made(row, caller, desk, filing.at, told), replayed=False)
+
+
+def _unmade(filing: Filing, written: Written) -> Exception:
+    """Say why a draft was not written whose key is free."""
+    faults = [number_fault(written.why)] if written.why is not None else []
+    faults += lost_faults(filing.wanted.materials, written.lost or ())
+    if faults:
+        return ContentInvalid(faults=faults)
+    return LookupError("a key was taken by a row that is not there")
+
+
+async def _prepare(counter: Counter, filing: Filing) -> Draft:
+    """Check everything, and make the row; no statement but the one in a thousand for numbers."""
+    desk, wanted, day = counter.desk, filing.wanted, day_of(filing.at)
+    outlet = desk.registry.outlet(filing.caller.outlet or "")
+    guide = _guide(desk, wanted, outlet.division, filing.at)
+    held = may_hand_in(desk, filing.caller, guide, filing.at)
+    if wanted.guide_version not in (None, guide.version):
+        raise GuideSuperseded(guide_version=guide.version)
+    latest = desk.calendar.workdays.after(day, guide.guide.promised_limit.value)
+    faults = content_faults(
+        wanted, guide, outlet=outlet.outlet, keys=desk.keys, at=filing.at, latest=latest
+    )
+    routed = route(
+        guide, wanted.form, outlet.county, agencies=desk.agencies, divisions=desk.divisions, day=day
+    )
+    if routed.fault is not None and routed.fault.at not in {fault.at for fault in faults}:
+        faults.append(routed.fault)
+    if faults or routed.agency is None:
+        raise ContentInvalid(faults=[*faults, *await _reservation(counter, filing, faults)])
+    accept = wanted.accept and held.delegation >= Delegation.D2
+    numbered = wanted.number or number(outlet.outlet, day, await counter.serials.take())
+    return draft.make(
+        filing, guide, desk, agency=routed.agency.code, accept=accept, numbered=numbered
+    )
+
+
+async def _reservation(counter: Counter, filing: Filing, faults: list[Fault]) -> list[Fault]:
+    """Look after a number where the rest is refused anyway: all that is wrong is told at once."""
+    given = filing.wanted.number
+    if given is None or any(fault.at == "/number" for fault in faults):
+        return []
+    async with transaction(counter.sessions) as session:
+        why = await queries.number_refused(session, filing.caller.terminal or "", given)
+    return [number_fault(why)] if why else []
+
+
+def _guide(desk: Desk, wanted: ApplicationSubmit, place: str, at: datetime) -> CompiledGuide:
+    try:
+        return desk.catalogue.resolve(wanted.matter, place, day_of(at))
+    except (MatterNotFound, GuideNotFound) as error:
+        raise ContentInvalid(faults=[Fault("/matter", error.code, error.title)]) from error
+
+
+def may_hand_in(desk: Desk, caller: Caller, guide: CompiledGuide, at: datetime) -> Permission:
+    """Tell what the caller's outlet may do with a matter.
+
+    Raises:
+        OutletClosed: it takes nothing now.
+        MatterNotOpen: it does not take this matter.
+    """
+    outlet = desk.registry.outlet(caller.outlet or "")
+    teller = desk.registry.tellers.get(caller.teller or "")
+    held = desk.permission(guide, outlet, day_of(at), teller)
+    if held.reasons:
+        closed = any(reason.closes for reason in held.reasons)
+        reasons = [{"code": r.code, "message": r.message} for r in held.reasons]
+        raise (OutletClosed if closed else MatterNotOpen)(reasons=reasons)
+    return held
+
+
+async def _earlier(counter: Counter, filing: Filing) -> Answer | None:
+    """Find what an earlier call with this key made, if its body was the same."""
+    found = (await _all_earlier(counter, [filing])).get(filing.key)
+    if isinstance(found, Exception):
+        raise found
+    return found
