@@ -112,6 +112,10 @@ class May(StrEnum):
     APPLICATION_SUPPLY = "application:supply"
     APPLICATION_VOID = "application:void"
     APPLICATION_WITHDRAW = "application:withdraw"
+    CHECK_ACT = "check:act"
+    CHECK_CORRECT = "check:correct"
+    CHECK_DO = "check:do"
+    CHECK_READ = "check:read"
     DIVISION_READ = "division:read"
     EVENT_READ = "event:read"
     EVIDENCE_READ = "evidence:read"
@@ -128,6 +132,8 @@ class May(StrEnum):
     GUIDE_READ = "guide:read"
     MATTER_READ = "matter:read"
     OUTLET_READ = "outlet:read"
+    SUPERVISION_ANSWER = "supervision:answer"
+    SUPERVISION_READ = "supervision:read"
     TASK_CLAIM = "task:claim"
     TASK_READ = "task:read"
     TERMINAL_USE = "terminal:use"
@@ -141,6 +147,9 @@ READING = PUBLIC | {May.APPLICATION_READ, May.EVENT_READ, May.FILE_READ}
 WORKING = READING | {
     May.APPLICATION_ACT, May.APPLICATION_REVEAL, May.TASK_CLAIM, May.TASK_READ,
 }  # fmt: skip
+
+SUPERVISING = frozenset({May.CHECK_READ, May.SUPERVISION_READ})
+"""Of all who look at how work is done."""
 
 APPOINTING = frozenset({May.GRANT_ACT, May.GRANT_READ})
 """Of all who have a part in the chain by which rights are given."""
@@ -162,12 +171,24 @@ GRANTS = MappingProxyType(
         },
         Role.REVIEWER: WORKING | {May.APPLICATION_REVIEW},
         Role.SECOND_REVIEWER: WORKING | {May.APPLICATION_SECOND_REVIEW},
-        Role.APPROVER: WORKING | APPOINTING | {May.APPLICATION_APPROVE, May.GRANT_APPROVE},
-        Role.AGENCY_HEAD: PUBLIC | APPOINTING | {May.GRANT_APPLY},
-        Role.AUDITOR: READING | {May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ},
+        Role.APPROVER: WORKING
+        | APPOINTING
+        | SUPERVISING
+        | {
+            May.APPLICATION_APPROVE, May.CHECK_ACT, May.CHECK_CORRECT, May.GRANT_APPROVE,
+            May.SUPERVISION_ANSWER,
+        },
+        Role.AGENCY_HEAD: PUBLIC | APPOINTING | {May.GRANT_APPLY, May.SUPERVISION_READ},
+        Role.AUDITOR: READING | SUPERVISING | {
+            May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ,
+        },
         Role.CONTROL_OFFICER: READING
         | APPOINTING
-        | {May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_CHECK, May.GUIDE_READ},
+        | SUPERVISING
+        | {
+            May.ACCESS_READ, May.CHECK_ACT, May.CHECK_DO, May.EVIDENCE_READ, May.GRANT_CHECK,
+            May.GUIDE_READ,
+        },
         Role.OUTLET_ADMIN: PUBLIC,
         Role.MATTER_ADMIN: PUBLIC | {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ},
         Role.RIGHTS_ADMIN: PUBLIC | APPOINTING | {May.GRANT_GRANT, May.TOKEN_REVOKE},

@@ -32,6 +32,7 @@ from api.routes import (
     register,
     revocations,
     sheets,
+    supervision,
     tasks,
     terminals,
     uploads,
@@ -41,9 +42,9 @@ from api.tracing import Traced
 from kit.settings import Settings
 from kit.telemetry import traces, wanted
 
-ROUTERS = (
+ROUTERS: tuple[Any, ...] = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
-    outlets.router, applications.batches,
+    supervision.router, outlets.router, applications.batches,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, evidence.router,

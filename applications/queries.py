@@ -351,6 +351,44 @@ async def count_dated_before(session: AsyncSession) -> int:
     return int((await session.exec(statement)).one())
 
 
+_LEFT_BEHIND = f"""
+    WITH left_behind AS (
+        SELECT number FROM application a
+        WHERE claimed_by IS NOT NULL AND {IN_WORK} AND claimed_until > :now
+            AND claimed_by LIKE 'person:%' AND NOT EXISTS (
+                SELECT FROM rights_grant g
+                WHERE g.subject = substr(a.claimed_by, 8) AND g.scope = a.agency
+                    AND g.role = CASE a.state WHEN 'in_second_review' THEN 'second_reviewer'
+                        WHEN 'in_approval' THEN 'approver' ELSE 'reviewer' END
+                    AND g.state = 'active' AND g.ended_at IS NULL AND g.valid_from <= :day
+                    AND (g.valid_to IS NULL OR g.valid_to >= :day)
+            )
+        LIMIT :limit FOR NO KEY UPDATE OF a SKIP LOCKED
+    ), freed AS (
+        UPDATE application a SET claimed_by = NULL, claimed_until = NULL, version = version + 1
+        FROM left_behind l WHERE a.number = l.number
+        RETURNING a.number, a.version, a.state, a.step, a.outlet, a.agency
+    )
+    INSERT INTO event
+        (at, kind, application, version, state, step, actor, actor_role, outlet, agency, facts)
+    SELECT :now, 'application.handed_over', number, version, state, step, 'system', 'system',
+           outlet, agency, '{{}}'
+    FROM freed
+"""  # noqa: S608 -- conditions of our own indexes
+HAND_OVER = sa.text(_LEFT_BEHIND).bindparams(
+    sa.bindparam("now", type_=Instant),
+    sa.bindparam("day", type_=sa.Date),
+    sa.bindparam("limit", type_=sa.Integer),
+)
+"""What is held by a person whose post has ended; rows that another holds at the moment are passed over."""
+
+
+async def hand_over(session: AsyncSession, now: datetime, day: date, limit: int) -> int:
+    """Free the work of people who have left their posts; tell how much."""
+    done = await run(session, HAND_OVER, now=now, day=day, limit=limit)
+    return done.rowcount
+
+
 LATE = sa.text(f"""
     WITH late AS (
         SELECT state, overdue_on FROM application WHERE {IN_WORK} AND due_on <= :day

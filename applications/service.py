@@ -22,7 +22,7 @@ from applications.models import Application
 from events import service as events
 from files import service as files
 from kit.clock import now
-from schemas.applications import ActionRequest, State
+from schemas.applications import Action, ActionRequest, State
 
 
 async def act(
@@ -59,12 +59,12 @@ async def act(
 
 
 async def _hold_files(session: AsyncSession, row: Application, wanted: ActionRequest) -> None:
-    """Keep the files that come with an action, as those of a submission are.
+    """Keep the files that are supplied, as those of a submission are; no other action brings any.
 
     Raises:
         ContentInvalid: one was removed since it was stored.
     """
-    handed = wanted.materials or []
+    handed = (wanted.materials or []) if wanted.action is Action.SUPPLY else []
     if named := [item.file for item in handed if item.file is not None]:
         lost = await files.use(session, row.number, named)
         if lost:

@@ -56,6 +56,11 @@ def _cases(rows: Iterable[Application], desk: Desk, at: datetime) -> Iterable[Ca
             yield case
 
 
+async def hand_over(session: AsyncSession, at: datetime, limit: int = CHUNK) -> int:
+    """Free for others what is held by people who have left their posts; tell how much."""
+    return await queries.hand_over(session, at, day_of(at), limit)
+
+
 async def date_anew(
     session: AsyncSession, desk: Desk, agency: str, at: datetime, limit: int = CHUNK
 ) -> tuple[int, int]:

@@ -35,7 +35,8 @@ CHANGING = (
     "application", "event", "event_text", "event_sequence", "stored_file", "file_use", "file_upload",
     "file_leftover", "access_record", "used_assertion", "idempotency_key", "grant_step",
     "access_alert", "revocation", "attempt", "call_share", "number_block", "access_sequence",
-    "evidence_block", "evidence_span",
+    "evidence_block", "evidence_span", "supervision_order", "spot_check",
+    "spot_stratum",
 )  # fmt: skip
 
 
@@ -153,6 +154,7 @@ async def clean(owner: AsyncEngine) -> AsyncIterator[None]:
         await connection.execute(
             sa.text("UPDATE event_sequencer SET seq = 0, done_id = 0, window_from = window_to")
         )
+        await connection.execute(sa.text("UPDATE spot_mark SET seq = 0"))
 
 
 @pytest.fixture

@@ -89,7 +89,8 @@ def test_who_administers_handles_no_applications() -> None:
 
 def test_who_checks_changes_nothing() -> None:
     assert GRANTS[Role.AUDITOR] <= READS
-    assert GRANTS[Role.CONTROL_OFFICER] - READS == {May.GRANT_ACT, May.GRANT_CHECK}
+    checks = {May.CHECK_ACT, May.CHECK_DO, May.GRANT_ACT, May.GRANT_CHECK}
+    assert GRANTS[Role.CONTROL_OFFICER] - READS == checks
 
 
 def test_only_a_teller_hands_in_and_never_reviews() -> None:

@@ -17,7 +17,9 @@ from access.policy import GRANTS, SCOPES, May, Role, Scope
 from api.app import operations
 from api.state import State
 from cli.load import shipped_guide
-from kit.clock import today
+from kit.clock import now, today
+from kit.db import transaction
+from supervision.models import Order, SpotCheck
 from tests import make as m
 from tests.conftest import CHANGING
 from tests.make import Make
@@ -54,6 +56,7 @@ class Try(NamedTuple):
 
 
 PLAIN = Try()
+CHECKED = Try(sees=May.CHECK_READ, elsewhere="missing")
 GUIDE = shipped_guide(m.RECORD).guide.model_dump(mode="json")
 DRAFT = {"effective_from": "2027-01-01", "effective_to": "2026-01-01"}
 """Of the right shape, and refused: nothing is to stay behind."""
@@ -102,6 +105,13 @@ TRIED: dict[str, Try] = {
     "draft_layer": Try(DRAFT, elsewhere="forbidden"),
     "act_on_layer": Try({"action": "submit"}, empty=True),
     "reserve_numbers": Try({"count": 1}),
+    "list_supervision_orders": PLAIN,
+    "answer_supervision_order": Try(
+        {"text": "正在核实"}, sees=May.SUPERVISION_READ, elsewhere="missing"
+    ),
+    "list_spot_checks": PLAIN,
+    "get_spot_check": CHECKED,
+    "act_on_spot_check": CHECKED._replace(body={"action": "confirm"}),
     "apply_for_grant": Try(
         MANAGER, elsewhere="forbidden", bodies={Role.AGENCY_HEAD: REVIEWER}
     ),
@@ -138,6 +148,7 @@ async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://outlet.test") as http:
         things = await _things(http, own, here.outlet)
+        things |= await _supervised(state, things["number"], here.outlet)
         yield World(own, foreign, things, http)
     async with owner.begin() as connection:
         await connection.execute(sa.text(f"TRUNCATE {', '.join(CHANGING)}"))
@@ -164,6 +175,18 @@ async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str
         "other": "1", "division": "330106", "code": "330106", "grant": right.json()["id"],
         "file": stored.json()["file"], "upload": upload.json()["upload"],
     }  # fmt: skip
+
+
+async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
+    about: dict[str, Any] = {
+        "at": now(), "application": number, "agency": "330106", "outlet": outlet, "matter": m.RECORD,
+    }  # fmt: skip
+    order = Order(**about, light="red", waits_for="acceptance", since=today(), told=[])
+    check = SpotCheck(**about, reason="matter")
+    async with transaction(state.sessions) as session:
+        session.add_all([order, check])
+        await session.flush()
+        return {"order": str(order.id), "check": str(check.id)}
 
 
 def filled(value: Any, things: Mapping[str, str]) -> Any:

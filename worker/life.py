@@ -46,7 +46,9 @@ class Office:
     def tasks(self) -> list[Task]:
         """List what is to be done."""
         timed = [Task(str(timer), self._timer(timer), RETRY) for timer in Timer]
-        return [*timed, Task("date_anew", self.date_anew, RETRY)]
+        return [
+            *timed, Task("date_anew", self.date_anew, RETRY), Task("hand_over", hand_over, RETRY)
+        ]  # fmt: skip
 
     def _timer(self, timer: Timer) -> Callable[[Sessions], Awaitable[float]]:
         async def some(session: AsyncSession) -> int:
@@ -76,13 +78,15 @@ class Office:
         return PERIOD
 
 
-async def until_none(sessions: Sessions, some: Callable[[AsyncSession], Awaitable[int]]) -> int:
+async def until_none(
+    sessions: Sessions, some: Callable[[AsyncSession], Awaitable[int]], chunk: int = timers.CHUNK
+) -> int:
     """Do it chunk by chunk, each in a transaction of its own, until a chunk is not full."""
     done, more = 0, True
     while more:
         async with transaction(sessions) as session:
             count = await some(session)
-        done, more = done + count, count >= timers.CHUNK
+        done, more = done + count, count >= chunk
     return done
 
 
@@ -94,3 +98,11 @@ async def _date_agency(sessions: Sessions, desk: Desk, agency: str) -> tuple[int
         found, changed = found + some_found, changed + some_changed
         if some_found < timers.CHUNK:
             return found, changed
+
+
+async def hand_over(sessions: Sessions) -> float:
+    """Free for others what is held by people who have left their posts."""
+    done = await until_none(sessions, lambda session: timers.hand_over(session, now()))
+    if done:
+        log.info("handed_over", applications=done)
+    return PERIOD

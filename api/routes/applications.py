@@ -15,7 +15,7 @@ from access.errors import Forbidden
 from access.policy import May
 from api.body import LARGEST, MEMBERS, ContractRoute
 from api.conditional import json
-from api.deps import KEY, Held, IfMatch, Key, Locked, Session, Visible, may, version_of
+from api.deps import KEY, Held, IfMatch, Key, Locked, Repeat, Session, Visible, may, version_of
 from api.figures import ACKNOWLEDGED
 from api.openapi import VERSIONED, carries, refuses
 from api.paging import Pager
@@ -28,6 +28,7 @@ from applications.models import Application
 from events import queries as events
 from kit.clock import now, today
 from kit.errors import DomainError
+from kit.repeats import made_before
 from schemas.applications import (
     ActionRequest,
     ApplicationDetail,
@@ -171,21 +172,30 @@ async def reveal_application(
     return json(views.detail(row, caller, held.desk, now(), revealed=True))
 
 
-@router.post("/{number}/actions", response_model=ApplicationView, responses=VERSIONED)
+ACTED: dict[int | str, dict[str, Any]] = {200: {"headers": carries("ETag", "Idempotent-Replayed")}}
+
+
+@router.post("/{number}/actions", response_model=ApplicationView, responses=ACTED)
 async def act_on_application(
     row: Locked,
     wanted: ActionRequest,
     caller: Annotated[Caller, may(May.APPLICATION_ACT)],
     held: Held,
     session: Session,
+    asked: Repeat,
     if_match: IfMatch = None,
 ) -> Response:
-    """Take an action. `actions` of an application lists those that the caller may take now."""
+    """Take an action. `actions` of an application lists those that the caller may take now.
+
+    Sent again with the same `Idempotency-Key` it is not taken twice: the application is shown as it stands.
+    """
     service.may_ask(caller, row, wanted)
     version = version_of(if_match)
-    changed = await service.act(session, held.desk, caller, row, wanted, version)
-    body = views.view(changed, caller, held.desk, now())
-    return json(body, headers={"ETag": f'"{changed.version}"'})
+    earlier = await made_before(session, held.keys, asked, row.number)
+    if earlier is None:
+        row = await service.act(session, held.desk, caller, row, wanted, version)
+    headers = {"ETag": f'"{row.version}"'} | ({"Idempotent-Replayed": "true"} if earlier else {})
+    return json(views.view(row, caller, held.desk, now()), headers=headers)
 
 
 @router.get("/{number}/events", response_model=Page[EventView])
