@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from access.policy import Role
 from api.state import State
 from kit.clock import now
+from kit.commitment import read
 from tests import make as m
 from tests.make import IDS, PENSION, Make
 from tests.statements import statements
@@ -306,11 +307,13 @@ class TestReading:
         assert full["applicant"]["id_number"] == IDS[0]
         async with owner.connect() as connection:
             found = await connection.execute(
-                sa.text("SELECT id, application, purpose_sealed FROM access_record")
+                sa.text(
+                    "SELECT id, application, purpose_sealed, purpose_commitment FROM access_record"
+                )
             )
-            ((id_, number, sealed),) = found.all()
-        purpose = state.keys.open(sealed, bound_to=f"access_record.purpose:{id_}")
-        assert (number, purpose.decode()) == (made["number"], "核对身份")
+            ((id_, number, *said),) = found.all()
+        purpose = read(state.keys, *said, bound_to=f"access_record.purpose_sealed:{id_}")
+        assert (number, purpose) == (made["number"], "核对身份")
 
     async def test_pages_meet_while_rows_are_added(
         self, http: httpx.AsyncClient, make: Make
