@@ -23,14 +23,11 @@ from access.errors import (
     ScopeInvalid,
 )
 from access.memory import KIND, REVOKED
-from access.models import NOT_IN_FORCE_YET, AccessRecord, Grant, GrantStep, Revocation
+from access.models import NOT_IN_FORCE_YET, Grant, GrantStep, Revocation
 from access.policy import SCOPES, May, Role, Scope
 from kit.clock import now, today
-from kit.commitment import commit
-from kit.crypto import KeyRing, place
 from kit.errors import Fault, Words
 from kit.generations import raise_generation
-from kit.ids import uuid7
 from schemas.rights import GrantActionRequest, GrantApply, RevocationMake
 
 SCOPE_FORMS = {
@@ -275,17 +272,3 @@ async def use_once(session: AsyncSession, issuer: str, jti: str, expires: int) -
     digest = hashlib.sha256(f"{issuer}\0{jti}".encode()).digest()
     if not await queries.use_assertion(session, digest, datetime.fromtimestamp(expires, UTC)):
         raise AssertionReused()
-
-
-def record_access(
-    session: AsyncSession, keys: KeyRing, caller: Caller, *, application: str, purpose: str
-) -> None:
-    """Record that a person is shown personal data in full; written before it is shown."""
-    id_ = uuid7()
-    said = commit(keys, purpose, bound_to=place("access_record", "purpose_sealed", id_))
-    session.add(
-        AccessRecord(
-            id=id_, subject=caller.id, role=caller.role, application=application,
-            purpose_sealed=said.sealed, purpose_commitment=said.commitment,
-        )
-    )  # fmt: skip

@@ -25,6 +25,7 @@ from api.routes import (
     evidence,
     files,
     grants,
+    looking,
     matters,
     oauth,
     outlets,
@@ -47,7 +48,7 @@ ROUTERS: tuple[Any, ...] = (
     supervision.router, outlets.router, applications.batches,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
-    grants.router, revocations.router, evidence.router,
+    grants.router, revocations.router, looking.router, evidence.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

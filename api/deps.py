@@ -202,3 +202,8 @@ async def asked_again(
 
 Repeat = Annotated[Asked | None, Depends(asked_again)]
 """For `kit.repeats.made_before`, of every POST that makes something."""
+
+
+def address_of(request: Request) -> str | None:
+    """Tell from where a call comes, for records of who looked."""
+    return request.client.host[:45] if request.client is not None else None

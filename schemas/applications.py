@@ -228,15 +228,18 @@ class ClaimRequest(Request):
     matters: list[BaseCode] | None = Field(None, max_length=50)
 
 
+Purpose = Annotated[
+    str,
+    StringConstraints(
+        min_length=2, max_length=200, strip_whitespace=True, pattern=r"\S[\s\S]*\S"
+    ),
+]  # fmt: skip
+
+
 class RevealRequest(Request):
     """Why personal data is to be shown in full."""
 
-    purpose: Annotated[
-        str,
-        StringConstraints(
-            min_length=2, max_length=200, strip_whitespace=True, pattern=r"\S[\s\S]*\S"
-        ),
-    ]
+    purpose: Purpose
 
 
 class AgencyRef(Response):

@@ -78,6 +78,7 @@ TRIED: dict[str, Try] = {
             "list_changes", "report_conformity", "report_missing", "report_expiring", "list_items",
             "list_documents", "list_outdated", "list_packages", "list_asked_materials",
             "get_own_terminal", "list_grants", "list_drafts", "list_roots", "list_revocations",
+            "list_access_records", "list_access_alerts",
         ),
         PLAIN,
     ),
@@ -117,6 +118,7 @@ TRIED: dict[str, Try] = {
     ),
     "get_grant": Try(sees=May.GRANT_READ, elsewhere="missing"),
     "act_on_grant": Try({"action": "check"}, sees=May.GRANT_READ, elsewhere="missing"),
+    "search_access_records": Try({"id_number": m.IDS[0], "purpose": "核查"}),
     "revoke": Try(
         {"kind": "terminal", "value": "{terminal}", "reason": "lost"}, elsewhere="forbidden"
     ),

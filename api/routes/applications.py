@@ -9,13 +9,24 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from access import service as access
 from access.callers import Caller
 from access.errors import Forbidden
 from access.policy import May
 from api.body import LARGEST, MEMBERS, ContractRoute
 from api.conditional import json
-from api.deps import KEY, Held, IfMatch, Key, Locked, Repeat, Session, Visible, may, version_of
+from api.deps import (
+    KEY,
+    Held,
+    IfMatch,
+    Key,
+    Locked,
+    Repeat,
+    Session,
+    Visible,
+    address_of,
+    may,
+    version_of,
+)
 from api.figures import ACKNOWLEDGED
 from api.openapi import VERSIONED, carries, refuses
 from api.paging import Pager
@@ -29,6 +40,7 @@ from events import queries as events
 from kit.clock import now, today
 from kit.errors import DomainError
 from kit.repeats import made_before
+from looking.service import Look, record
 from schemas.applications import (
     ActionRequest,
     ApplicationDetail,
@@ -160,6 +172,7 @@ async def get_application(row: Visible, caller: Reader, held: Held) -> Response:
 
 @router.post("/{number}/reveal", response_model=ApplicationDetail)
 async def reveal_application(
+    request: Request,
     row: Visible,
     wanted: RevealRequest,
     caller: Annotated[Caller, may(May.APPLICATION_REVEAL)],
@@ -167,8 +180,11 @@ async def reveal_application(
     session: Session,
 ) -> Response:
     """Show an application in full, for a purpose; recorded before it is shown."""
-    access.record_access(session, held.keys, caller, application=row.number, purpose=wanted.purpose)
-    await session.flush()
+    look = Look(
+        "reveal", wanted.purpose, address_of(request), row.number, row.subject_index, row.outlet,
+        row.agency,
+    )  # fmt: skip
+    await record(session, held.keys, caller, look)
     return json(views.detail(row, caller, held.desk, now(), revealed=True))
 
 

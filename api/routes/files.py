@@ -14,16 +14,17 @@ from access.errors import Forbidden
 from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
-from api.deps import NUMBER, Held, Session, may
+from api.deps import NUMBER, Held, Session, address_of, may
 from api.openapi import carries, refuses
 from applications import queries
+from applications.models import Application
 from files import queries as files
 from files import service, stores
 from files.errors import FileEmpty, FileNotFound, UploadMalformed
 from files.kinds import LARGEST as LARGEST_FILE
 from files.models import StoredFile
 from files.proof import proves
-from kit.crypto import KeyRing
+from looking.service import Look, record
 from schemas.files import FileView
 
 LARGEST = LARGEST_FILE + 64 * 1024
@@ -182,6 +183,7 @@ KEPT_SHUT = {
 
 @router.get("/{file}", response_class=StreamingResponse, responses=SCAN)
 async def download_file(
+    request: Request,
     file: Annotated[str, Path(max_length=120)],
     caller: Annotated[Caller, may(May.FILE_READ)],
     held: Held,
@@ -192,8 +194,15 @@ async def download_file(
 ) -> Response:
     """Read a scan: its own outlet, or who may see an application that has it among its materials."""
     row = await files.get(session, file) if file.isascii() and file.isprintable() else None
-    if row is None or not await _may_read(session, caller, held.keys, row, application):
+    if row is None:
         raise FileNotFound()
+    if caller.outlet is None or not proves(held.keys, row.id, caller.outlet):
+        found = await _of_application(session, caller, row, application)
+        look = Look(
+            "file", "materials", address_of(request), found.number, found.subject_index,
+            found.outlet, found.agency,
+        )  # fmt: skip
+        await record(session, held.keys, caller, look)
     plain = await stores.get(held.vault, row.path)
     first = await anext(plain)  # What can't be read is told before the answer has begun.
     headers = KEPT_SHUT | {"Content-Length": str(row.size)}
@@ -206,15 +215,19 @@ async def _following(first: bytes, plain: AsyncIterator[bytes]) -> AsyncIterator
         yield piece
 
 
-async def _may_read(
-    session: Session, caller: Caller, keys: KeyRing, row: StoredFile, number: str | None
-) -> bool:
-    if caller.outlet is not None and proves(keys, row.id, caller.outlet):
-        return True
-    if number is None or NUMBER.fullmatch(number) is None:
-        return False
-    found = await queries.get(session, caller, number)
+async def _of_application(
+    session: Session, caller: Caller, row: StoredFile, number: str | None
+) -> Application:
+    """Find the application that a scan belongs to, among those whose scans the caller may read.
+
+    Raises:
+        FileNotFound: it belongs to none of them.
+    """
+    known = number is not None and NUMBER.fullmatch(number) is not None
+    found = await queries.get(session, caller, number or "") if known else None
     reach = caller.reach(May.FILE_READ)
     if found is None or not (found.agency in reach.agencies or found.outlet in reach.outlets):
-        return False
-    return any(m.get("file") == row.id for m in found.materials)
+        raise FileNotFound()
+    if not any(m.get("file") == row.id for m in found.materials):
+        raise FileNotFound()
+    return found
