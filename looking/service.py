@@ -10,8 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from access.callers import Caller
 from access.chain import COUNTY
 from access.models import AccessRecord
-from kit import commitment
 from kit.clock import now
+from kit.commitment import commit, read
 from kit.crypto import KeyRing, place
 from kit.ids import uuid7
 from looking import queries
@@ -45,9 +45,7 @@ def is_elsewhere(look: Look) -> bool:
 async def record(session: AsyncSession, keys: KeyRing, caller: Caller, look: Look) -> None:
     """Record that somebody is about to be shown personal data in full, and watch how much it becomes."""
     id_ = uuid7()
-    said = commitment.commit(
-        keys, look.purpose, bound_to=place(AccessRecord.__tablename__, SEALED, id_)
-    )
+    said = commit(keys, look.purpose, bound_to=place(AccessRecord.__tablename__, SEALED, id_))
     session.add(
         AccessRecord(
             id=id_, subject=caller.id, role=caller.role, application=look.application,
@@ -92,4 +90,4 @@ async def _raise(
 def purpose_of(keys: KeyRing, row: AccessRecord) -> str:
     """Read why somebody looked."""
     bound = place(AccessRecord.__tablename__, SEALED, row.id)
-    return commitment.read(keys, row.purpose_sealed, row.purpose_commitment, bound_to=bound)
+    return read(keys, row.purpose_sealed, row.purpose_commitment, bound_to=bound)
