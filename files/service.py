@@ -45,6 +45,7 @@ async def put(vault: Vault, outlet: str, plain: AsyncIterator[bytes]) -> StoredF
         async with asyncio.timeout(LONGEST):
             await stores.put(vault, path, measured.through(plain))
     except TimeoutError:
+        await stores.try_to_remove(vault.files, path)
         raise UploadMalformed(private="too slow") from None
     digest = measured.digest.digest()
     return StoredFile(
