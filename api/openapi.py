@@ -34,7 +34,7 @@ HEADERS = {
     "Content-Disposition": _text("To be kept, not shown.", const="attachment"),
     "X-Content-Type-Options": _text("It is what its type says.", const="nosniff"),
     "Content-Security-Policy": _text("Nothing of it is to be run."),
-    "Tus-Resumable": _text("Version of the tus protocol.", const="1.0.0"),
+    "Tus-Resumable": _text("Version of the tus protocol, of resumable uploads.", const="1.0.0"),
     "Tus-Version": _text("Versions of the tus protocol that are spoken.", const="1.0.0"),
     "Tus-Extension": _text("Extensions of the tus protocol that are spoken."),
     "Tus-Max-Size": {"description": "Bytes at most.", "schema": {"type": "integer"}},
@@ -225,7 +225,7 @@ def completed(document: Node) -> Node:
 def _refused(refusal: Refusal) -> Node:
     return {
         "description": refusal.words,
-        "headers": carries("X-Request-Id", *refusal.headers),
+        "headers": carries("X-Request-Id", "Tus-Resumable", "Tus-Version", *refusal.headers),
         "content": {PROBLEM: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
     }
 

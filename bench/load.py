@@ -48,6 +48,8 @@ class Plan:
     body: str | None = None
     first: int = 0
     """Serial of the first submission: keys and persons differ from serial to serial."""
+    batch: int = 0
+    """Submissions in one request; 0: each by itself."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,26 @@ def requests(plan: Plan) -> Iterator[bytes]:
     if plan.body is None:
         yield from cycle([head + b"\r\n" for head in heads])
         return
+    if plan.batch:
+        yield from _batches(plan, heads)
+        return
     before, after = plan.body.encode().split(PERSON.encode())
     length = len(before) + len(id_number(0)) + len(after)
     for serial, head in zip(count(plan.first), cycle(heads), strict=False):
         named = f"Idempotency-Key: bench-{serial:012}\r\nContent-Length: {length}\r\n\r\n".encode()
         yield b"".join((head, named, before, id_number(serial).encode(), after))
+
+
+def _batches(plan: Plan, heads: list[bytes]) -> Iterator[bytes]:
+    before, after = (plan.body or "").encode().split(PERSON.encode())
+    for first, head in zip(count(plan.first, plan.batch), cycle(heads), strict=False):
+        items = (
+            b'{"key":"bench-%012d","application":%b%b%b}'
+            % (serial, before, id_number(serial).encode(), after)
+            for serial in range(first, first + plan.batch)
+        )
+        content = b'{"items":[%b]}' % b",".join(items)
+        yield b"%bContent-Length: %d\r\n\r\n%b" % (head, len(content), content)
 
 
 class Tally:

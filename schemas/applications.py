@@ -175,22 +175,22 @@ class ApplicationSubmit(Request):
     )
 
 
+KEY_FORM = "^[!-~]{8,64}$"
+
+
 class _Submission:
-    """Says in the document what an item holds, which is looked at item by item."""
+    """Says in the document what an item should hold; anything else is its own fault, not the batch's."""
 
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return handler(ApplicationSubmit.__pydantic_core_schema__)
+        return {"anyOf": [handler(ApplicationSubmit.__pydantic_core_schema__), {}]}
 
 
 class BatchItem(Request):
     """One of many: what a call of its own would send, its key as a field. Looked at item by item."""
 
-    key: Annotated[
-        Any,
-        WithJsonSchema({"type": "string", "pattern": "^[!-~]{8,64}$", "title": "Idempotency-Key"}),
-    ]
+    key: Annotated[Any, WithJsonSchema({"anyOf": [{"type": "string", "pattern": KEY_FORM}, {}]})]
     application: Annotated[Any, _Submission()]
 
 

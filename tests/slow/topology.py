@@ -44,7 +44,7 @@ DRAIN = 2
 NEEDED = {
     "migrate": ("syt_owner_url", "syt_database_url"),
     "api": ("syt_database_url", "syt_keys", "syt_files_options"),
-    "worker": ("syt_database_url", "syt_signing_key"),
+    "worker": ("syt_database_url", "syt_signing_key", "syt_files_options"),
 }
 """Which secrets a service of the composition is given."""
 
@@ -300,6 +300,7 @@ def _programs(made: Topology) -> dict[str, Program]:
         "SYT_PUBLIC_URL": made.url, "SYT_FILES_URL": f"s3://{BUCKET}", "SYT_LOCAL_ISSUER": "true",
         "SYT_DRAIN_SECONDS": str(DRAIN), **_given(made, "api"),
     }  # fmt: skip
+    worker = {"SYT_FILES_URL": f"s3://{BUCKET}", **_given(made, "worker")}
     balancer = {
         "SYT_FRONT": f"127.0.0.1:{ports['front']}", "SYT_INSIDE": f"127.0.0.1:{ports['inside']}",
         "SYT_API_1": f"127.0.0.1:{ports['api1']}", "SYT_API_2": f"127.0.0.1:{ports['api2']}",
@@ -309,7 +310,7 @@ def _programs(made: Topology) -> dict[str, Program]:
         "store": ([python, "-m", "moto.server", "-p", str(ports["store"])], {}),
         "api1": ([*serve, str(ports["api1"])], api),
         "api2": ([*serve, str(ports["api2"])], api),
-        "worker": ([python, "-m", "cli.main", "worker"], _given(made, "worker")),
+        "worker": ([python, "-m", "cli.main", "worker"], worker),
         "balancer": ([HAPROXY or "haproxy", "-db", "-f", "deploy/haproxy.cfg"], balancer),
     }
     return {n: Program(n, command, env, made.folder) for n, (command, env) in commands.items()}
