@@ -33,7 +33,7 @@ def make_store(settings: Settings) -> ObjectStore:
     """Open the store of the settings: a folder of ours, or what the URL names."""
     url, options = settings.files_url, dict(settings.files_options)
     if url is None:
-        return LocalStore(prefix=settings.home / "files", mkdir=True)
+        return LocalStore(prefix=settings.home / "files", mkdir=True, automatic_cleanup=True)
     if url.startswith("file:"):
         return from_url(url, **options)
     options["client_options"] = PATIENCE | options.get("client_options", {})

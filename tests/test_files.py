@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -166,7 +167,7 @@ async def test_a_store_that_refuses_is_a_503_and_then_goes_on(
         assert "Retry-After" in answer.headers
     assert len(await rows(sessions, StoredFile)) == 1
     assert (await http.get(f"{URL}/{file}", headers=who)).content == PDF
-    for path in folder.rglob("*"):
+    for path in filter(Path.is_file, folder.rglob("*")):
         path.unlink()
     lost = await http.get(f"{URL}/{file}", headers=who)
     assert (lost.status_code, lost.json()["code"]) == (404, "file-not-found")

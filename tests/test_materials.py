@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.load import shipped_guide
 from kit.clock import today
 from tests import make as m
 from tests.make import Make
@@ -37,7 +38,7 @@ async def handed_in(
 
 
 def codes(matter: str) -> set[str]:
-    return {item.code for item in m.shipped_guide(matter).guide.materials}
+    return {item.code for item in shipped_guide(matter).guide.materials}
 
 
 def found(answer: httpx.Response) -> set[tuple[str, str]]:

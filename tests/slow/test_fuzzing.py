@@ -31,7 +31,7 @@ ROUTES = [
     (sorted(route.methods or ())[0], route.path)
     for router in ROUTERS
     for route in router.routes
-    if isinstance(route, ContractRoute) and "OPTIONS" not in route.methods
+    if isinstance(route, ContractRoute) and "OPTIONS" not in (route.methods or ())
 ]
 """Every operation that takes anything but its address."""
 
