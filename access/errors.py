@@ -111,6 +111,19 @@ class TooManyRequests(DomainError):
     retry_after = 1
 
 
+class DoorLocked(DomainError):
+    """Too many tries of one kind that failed, or too many tokens."""
+
+    kind = Kind.TOO_MANY
+    code = "too-many-attempts"
+    title = Words("尝试次数过多，请稍后再试", "Too many tries; wait")
+    advice = Words(
+        "按 Retry-After 等待；检查终端时钟、密钥和柜员编号。",
+        "Wait as Retry-After says; check the terminal's clock, its key and the teller's code.",
+    )
+    retry_after = 60
+
+
 class ScopeInvalid(DomainError):
     """A role can't be held within that scope."""
 

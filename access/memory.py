@@ -1,6 +1,5 @@
 """The grants that a process holds."""
 
-import time
 from collections.abc import Iterator
 from datetime import date
 
@@ -84,19 +83,3 @@ def _marks(claims: Claims) -> Iterator[tuple[str, str]]:
         yield "person", claims.subject
     if claims.issuer is not None:
         yield "key", f"{claims.issuer} {claims.key}"
-
-
-class Buckets:
-    """Token buckets: so many calls a second, and a burst, for each name."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate, self._burst = rate, burst
-        self._levels: dict[str, tuple[float, float]] = {}
-
-    def take(self, name: str) -> bool:
-        """Take one call; False when the bucket is empty."""
-        at = time.monotonic()
-        level, before = self._levels.get(name, (self._burst, at))
-        level = min(self._burst, level + (at - before) * self._rate)
-        self._levels[name] = (level - 1 if level >= 1 else level, at)
-        return level >= 1

@@ -133,7 +133,7 @@ class CallShare(SQLModel, table=True):
 
     process: uuid.UUID = Field(primary_key=True)
     name: str = Field(primary_key=True, max_length=100)
-    calls: int = Field(sa_type=sa.BigInteger, description="Since the process began.")
+    calls: int = Field(sa_type=sa.BigInteger, description="In its last second.")
     at: datetime = Field(sa_type=Instant, index=True)
 
 

@@ -12,9 +12,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Caller
 from access.chain import CONFIRMED_FOR, PROVINCE
-from access.models import Grant, GrantStep, IssuerKeys, Revocation, UsedAssertion
+from access.models import (
+    Attempt,
+    CallShare,
+    Grant,
+    GrantStep,
+    IssuerKeys,
+    Revocation,
+    UsedAssertion,
+)
 from access.policy import May
 from kit.clock import CHINA, now
+from kit.db import run
 from schemas.rights import GrantFilter
 
 
@@ -169,3 +178,57 @@ async def use_assertion(session: AsyncSession, digest: bytes, expires_at: dateti
 async def forget_assertions(session: AsyncSession, before: datetime) -> None:
     """Drop what has expired: it would be refused for its age."""
     await session.exec(sa.delete(UsedAssertion).where(col(UsedAssertion.expires_at) < before))
+
+
+SHARE = sa.text("""
+    WITH told AS (
+        INSERT INTO call_share (process, name, calls, at)
+        SELECT :process, name, calls, clock_timestamp()
+        FROM unnest(cast(:names AS varchar[]), cast(:calls AS bigint[])) AS ours (name, calls)
+        ON CONFLICT (process, name) DO UPDATE SET calls = excluded.calls, at = excluded.at
+    )
+    SELECT process, name, calls, at FROM call_share
+    WHERE name = ANY (:names) AND process <> :process AND at > clock_timestamp() - interval '3 seconds'
+""")
+
+
+async def share_calls(
+    session: AsyncSession, process: uuid.UUID, calls: Mapping[str, int]
+) -> Sequence[sa.Row[Any]]:
+    """Tell how much a process has let through of some callers; give what others have of the same."""
+    names, counts = list(calls), list(calls.values())
+    return (await run(session, SHARE, process=process, names=names, calls=counts)).all()
+
+
+async def forget_shares(session: AsyncSession, before: datetime) -> None:
+    """Drop what processes told long ago."""
+    await session.exec(sa.delete(CallShare).where(col(CallShare.at) < before))
+
+
+async def attempts(session: AsyncSession, name: bytes, at: datetime) -> tuple[int, datetime]:
+    """Tell how often something was tried in the window that is open, and until when that is."""
+    row = await session.get(Attempt, name)
+    return (row.count, row.expires_at) if row is not None and row.expires_at > at else (0, at)
+
+
+async def count_attempt(session: AsyncSession, name: bytes, at: datetime, within: timedelta) -> int:
+    """Count one more try; the first one after a window has ended opens the next."""
+    over = col(Attempt.expires_at) <= at
+    statement = (
+        insert(Attempt)
+        .values(name=name, count=1, expires_at=at + within)
+        .on_conflict_do_update(
+            index_elements=["name"],
+            set_={
+                "count": sa.case((over, 1), else_=col(Attempt.count) + 1),
+                "expires_at": sa.case((over, at + within), else_=col(Attempt.expires_at)),
+            },
+        )
+        .returning(col(Attempt.count))
+    )
+    return int((await session.exec(statement)).scalar_one())
+
+
+async def forget_attempts(session: AsyncSession, before: datetime) -> None:
+    """Drop counts whose window is over."""
+    await session.exec(sa.delete(Attempt).where(col(Attempt.expires_at) < before))

@@ -3,8 +3,9 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -13,6 +14,7 @@ from access.callers import Caller
 from access.chain import Move, Post
 from access.errors import (
     AssertionReused,
+    DoorLocked,
     Forbidden,
     GrantActionNotAllowed,
     GrantHeld,
@@ -272,3 +274,51 @@ async def use_once(session: AsyncSession, issuer: str, jti: str, expires: int) -
     digest = hashlib.sha256(f"{issuer}\0{jti}".encode()).digest()
     if not await queries.use_assertion(session, digest, datetime.fromtimestamp(expires, UTC)):
         raise AssertionReused()
+
+
+class Limit(NamedTuple):
+    """How often something may be tried within a time, counted exactly."""
+
+    name: str
+    tries: int
+    within: timedelta
+
+
+FORGED = Limit("forged", 10, timedelta(minutes=5))
+"""Assertions that prove nothing, by the terminal they name and the address they come from. A right one is
+let through all the same: else anybody who knows a terminal's id could lock it out."""
+
+GUESSED = Limit("guessed", 10, timedelta(minutes=15))
+"""Assertions that prove the terminal, and name a teller who is not there: only who has the key can make
+them, and each counts once, so this locks the terminal wherever it calls from."""
+
+ISSUED = Limit("issued", 60, timedelta(minutes=5))
+"""Tokens of a terminal: a teller needs one in a quarter of an hour."""
+
+
+async def refuse_locked(session: AsyncSession, limit: Limit, *whose: str) -> None:
+    """Let nobody try who has tried too often.
+
+    Raises:
+        DoorLocked: the window is not over.
+    """
+    tried, _ = await queries.attempts(session, _counted(limit, whose), now())
+    if tried >= limit.tries:
+        raise DoorLocked(private=limit.name)
+
+
+async def count_try(session: AsyncSession, limit: Limit, *whose: str) -> None:
+    """Count a try, exactly and for all processes.
+
+    Raises:
+        DoorLocked: it is one too many.
+    """
+    if (
+        await queries.count_attempt(session, _counted(limit, whose), now(), limit.within)
+        > limit.tries
+    ):
+        raise DoorLocked(private=limit.name)
+
+
+def _counted(limit: Limit, whose: Iterable[str]) -> bytes:
+    return hashlib.sha256("\0".join((limit.name, *whose)).encode(errors="replace")).digest()

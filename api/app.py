@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -73,15 +74,29 @@ def operations() -> Iterator[Operation]:
                 yield Operation(name, method, route.path, permission)
 
 
+CROSSING: dict[str, Any] = {
+    "allow_methods": ["GET", "POST", "PUT", "PATCH"],
+    "allow_headers": [
+        "Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id",
+    ],
+    "expose_headers": ["ETag", "Location", "Idempotent-Replayed", "Retry-After", "X-Request-Id"],
+    "allow_credentials": False, "max_age": 600,
+}  # fmt: skip
+"""What a page of an origin that is named may do; one that is not named may do nothing."""
+
+
 class Service(FastAPI):
     """The framework, and in front of it what every call passes first.
 
     What FastAPI does before it comes to middleware of ours is dear for a look-up that needs none of it.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
-        front: ASGIApp = Edge(Express(super().__call__))
+        lanes: ASGIApp = Express(super().__call__)
+        if settings.cors_origins:
+            lanes = CORSMiddleware(lanes, allow_origins=sorted(settings.cors_origins), **CROSSING)
+        front: ASGIApp = Edge(lanes, over_tls=settings.public_url.startswith("https://"))
         self._front = Traced(front, self._native_telemetry) if wanted() else front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 yield
 
     app = Service(
-        title="社银通", version="0.1.0", docs_url=None,
+        settings, title="社银通", version="0.1.0", docs_url=None,
         redirect_slashes=False, redoc_url=None, lifespan=lifespan,
         description="Bank outlets handle social-security matters.",
         telemetry={"metrics": False, "logs": False},

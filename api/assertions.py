@@ -20,10 +20,10 @@ SKEW = 30
 
 
 class Proved(NamedTuple):
-    """A terminal and a teller that an assertion proves."""
+    """A terminal that an assertion proves, and whom it says to be at it."""
 
     terminal: TerminalInfo
-    teller: TellerInfo
+    teller: str
     jti: str
     expires: int
 
@@ -33,24 +33,32 @@ def prove(assertion: str, registry: RegistryMemory, audience: str) -> Proved:
 
     Raises:
         ClientInvalid: it proves nothing; `reason` says why.
-        TerminalSuspended, TellerInactive: it proves one that may not call.
     """
-    terminal = registry.terminal(_said_issuer(assertion))
+    terminal = registry.terminal(said_issuer(assertion))
     if terminal is None:
         raise ClientInvalid(reason="iss")
     claims = _verified(assertion, terminal)
     for name, holds in _conditions(claims, terminal, audience):
         if not holds:
             raise ClientInvalid(reason=name)
-    if terminal.status != "active":
+    return Proved(terminal, claims["teller"], claims["jti"], claims["exp"])
+
+
+def admit(proved: Proved, registry: RegistryMemory) -> TellerInfo:
+    """Let a terminal and its teller in, as the registry has them now.
+
+    Raises:
+        TerminalSuspended, TellerInactive: one of them may not call.
+    """
+    if proved.terminal.status != "active":
         raise TerminalSuspended()
-    teller = registry.tellers.get(claims["teller"])
-    if teller is None or teller.status != "active" or teller.outlet != terminal.outlet:
+    teller = registry.tellers.get(proved.teller)
+    if teller is None or teller.status != "active" or teller.outlet != proved.terminal.outlet:
         raise TellerInactive()
-    return Proved(terminal, teller, claims["jti"], claims["exp"])
+    return teller
 
 
-def _said_issuer(assertion: str) -> str:
+def said_issuer(assertion: str) -> str:
     """Read who says to be calling, to know which key to check with."""
     try:
         payload = orjson.loads(jws.extract_compact(assertion.encode()).payload)

@@ -34,8 +34,11 @@ SLOW = 0.5
 class Edge:
     """ASGI middleware without a framework: it stands in the way of every look-up."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, over_tls: bool = False
+    ) -> None:
         self._app = app
+        self._safe = [*SAFE.items(), OVER_TLS] if over_tls else [*SAFE.items()]
         self._series: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +54,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", request_id))
+                self._complete(message["headers"], request_id)
             await send(message)
 
         try:
@@ -65,6 +68,12 @@ class Edge:
         finally:
             self._note(scope, status, time.perf_counter() - began)
             structlog.contextvars.clear_contextvars()
+
+    def _complete(self, headers: list[tuple[bytes, bytes]], request_id: bytes) -> None:
+        """Add what every answer says, unless it says otherwise itself."""
+        said = {name for name, _ in headers}
+        headers.append((b"x-request-id", request_id))
+        headers.extend(safe for safe in self._safe if safe[0] not in said)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "-")
@@ -82,6 +91,19 @@ class Edge:
                 request_id=scope[REQUEST_ID],
             )  # fmt: skip
 
+
+SAFE = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+"""Headers of every answer that does not say otherwise itself: what we answer is data, for who asked."""
+
+OVER_TLS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+"""Where the world reaches us by https, it is not to try otherwise."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 

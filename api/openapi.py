@@ -34,6 +34,10 @@ HEADERS = {
     "Content-Disposition": _text("To be kept, not shown.", const="attachment"),
     "X-Content-Type-Options": _text("It is what its type says.", const="nosniff"),
     "Content-Security-Policy": _text("Nothing of it is to be run."),
+    "Cross-Origin-Resource-Policy": _text("Not for pages of other places.", const="same-origin"),
+    "Referrer-Policy": _text("Where it leads is not told from where.", const="no-referrer"),
+    "Strict-Transport-Security": _text("Where the service is reached by https."),
+    "X-Frame-Options": _text("Not to be shown within another page.", const="DENY"),
     "Tus-Resumable": _text("Version of the tus protocol, of resumable uploads.", const="1.0.0"),
     "Tus-Version": _text("Versions of the tus protocol that are spoken.", const="1.0.0"),
     "Tus-Extension": _text("Extensions of the tus protocol that are spoken."),
@@ -54,6 +58,13 @@ HEADERS = {
 def carries(*names: str) -> Node:
     """Refer to headers."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+ALWAYS = carries(
+    "X-Request-Id", "Cache-Control", "Content-Security-Policy", "Cross-Origin-Resource-Policy",
+    "Referrer-Policy", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options",
+)  # fmt: skip
+"""Headers of every answer: `api/edge.py`."""
 
 
 TAGGED: dict[int | str, Node] = {
@@ -225,7 +236,7 @@ def completed(document: Node) -> Node:
 def _refused(refusal: Refusal) -> Node:
     return {
         "description": refusal.words,
-        "headers": carries("X-Request-Id", "Tus-Resumable", "Tus-Version", *refusal.headers),
+        "headers": ALWAYS | carries("Tus-Resumable", "Tus-Version", *refusal.headers),
         "content": {PROBLEM: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
     }
 
@@ -249,7 +260,7 @@ def _responses(operation: Node, links: Node) -> Iterator[tuple[str, Node]]:
     declared = operation["responses"]
     for status in sorted(s for s in declared if s < "400"):
         response = declared[status]
-        known = carries("X-Request-Id") | response.get("headers", {})
+        known = ALWAYS | response.get("headers", {})
         yield status, {**response, "headers": known, **({"links": links} if links else {})}
     for refusal in REFUSALS:
         status = str(refusal.status)

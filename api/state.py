@@ -14,16 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from access.issuers import KIND as ISSUERS
 from access.issuers import make_issuers
 from access.memory import KIND as GRANTS
-from access.memory import REVOKED, Buckets, GrantsMemory, RevokedMemory
+from access.memory import REVOKED, GrantsMemory, RevokedMemory
 from access.tokens import Tokens
 from api import figures
 from api.issuers import Reader
+from api.sharing import Sharing
 from applications.desk import Desk, make_desk
 from applications.handing_in import Counter
 from applications.intake import Intake
 from applications.numbers import Serials
 from custody import service as custody
 from files.stores import Vault, make_store
+from kit.buckets import Buckets
 from kit.crypto import KeyRing, load_keys
 from kit.db import AWAY, Sessions, make_engine, make_sessions, transaction
 from kit.generations import Follower
@@ -33,6 +35,9 @@ log = structlog.get_logger()
 
 RATE, BURST = 100, 500
 """Calls a second, and at once, of one terminal."""
+
+DOOR_RATE, DOOR_BURST = 50, 500
+"""The same of tokens that are asked for from one address."""
 
 
 PATIENCE = 30.0
@@ -56,6 +61,9 @@ class State:
     counter: Counter
     vault: Vault
     buckets: Buckets
+    doors: Buckets
+    """Of those who ask for a token, by their address: a bank's outlets may share one."""
+    sharing: Sharing
     reader: Reader
     leaving: bool = False
     """Told to stop: no balancer is to send more, and what it sends is still served."""
@@ -70,6 +78,7 @@ def make_state(settings: Settings, database_url: str) -> State:
     lanes = settings.submission_lanes
     writing = make_engine(database_url, pool_size=lanes + 1, one_plan=True)
     grants, serials = GrantsMemory(), Serials(writing)
+    buckets = Buckets(RATE, BURST)
     issuers, revoked = make_issuers(settings.issuers), RevokedMemory()
     memories = {GRANTS: grants, REVOKED: revoked, ISSUERS: issuers, **memories}
     intake = Intake(writing, keys, serials, lanes=lanes, queue=settings.submission_queue)
@@ -81,7 +90,8 @@ def make_state(settings: Settings, database_url: str) -> State:
         ),
         follower=Follower(sessions, memories),
         counter=Counter(desk, intake, serials, sessions),
-        vault=Vault(make_store(settings), keys, sessions), buckets=Buckets(RATE, BURST),
+        vault=Vault(make_store(settings), keys, sessions), buckets=buckets,
+        doors=Buckets(DOOR_RATE, DOOR_BURST), sharing=Sharing(buckets, sessions),
         reader=Reader(issuers, sessions),
     )  # fmt: skip
 
@@ -130,9 +140,8 @@ async def running(state: State) -> AsyncIterator[State]:
     noting = figures.keep_noting(state.follower, state.counter.intake, engines)
     if state.settings.local_issuer:
         log.warning("local_issuer_is_on", never="in production")
-    beside = [
-        asyncio.create_task(work) for work in (state.follower.follow(), noting, state.reader.keep())
-    ]
+    always = (state.follower.follow(), noting, state.reader.keep(), state.sharing.keep())
+    beside = [asyncio.create_task(work) for work in always]
     try:
         yield state
     finally:

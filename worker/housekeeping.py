@@ -29,6 +29,8 @@ async def keep(sessions: Sessions) -> float:
     async with transaction(sessions) as session:
         await access.forget_assertions(session, now() - KEPT)
         await access.forget_revocations(session, now() - KEPT)
+        await access.forget_attempts(session, now() - KEPT)
+        await access.forget_shares(session, now() - KEPT)
         await repeats.forget(session, now() - KEYS_KEPT)
         await applications.forget_blocks(session, today() - TAKEN_WITHIN)
     async with transaction(sessions) as session:

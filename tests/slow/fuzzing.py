@@ -22,10 +22,10 @@ from schemathesis.core.failures import Failure
 from schemathesis.core.transport import Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from access.memory import Buckets
 from access.policy import SCOPES, Role, Scope
 from api.app import create_app
 from api.openapi import PROBLEM
+from kit.buckets import Buckets
 from kit.db import make_engine
 from kit.errors import REGISTRY
 from kit.logs import configure
@@ -89,6 +89,7 @@ def served(settings: Settings) -> Iterator[Running]:
                 assert thread.is_alive()
                 time.sleep(0.01)
             app.state.syt.buckets = Buckets(10**9, 10**9)
+            app.state.syt.doors = Buckets(10**9, 10**9)
             port = listener.getsockname()[1]
             owner = make_engine(settings.owner_url or "", pool_size=2)
             yield Running(app, loop, f"http://127.0.0.1:{port}", port, *_known(app, loop), owner)
