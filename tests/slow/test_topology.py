@@ -210,8 +210,12 @@ class TestOneApplication:
         return {item["state"] for item in items if item["application"] == number}
 
     def test_its_scan_lies_sealed_in_the_store(self, whole: Topology, http: httpx.Client) -> None:
-        before = whole.kept()
-        given = http.post("/v1/files", files={"file": ("id.jpg", SCAN)}, headers=whole.teller(http))
+        before, other = (
+            whole.kept(),
+            SCAN + b"another",
+        )  # The same bytes again would be the same file.
+        scan = {"file": ("id.jpg", other)}
+        given = http.post("/v1/files", files=scan, headers=whole.teller(http))
         assert given.status_code == 201, given.text
         (path,) = whole.kept() - before
         sealed = httpx.get(f"{whole.store}/{BUCKET}/{path}").content
