@@ -103,6 +103,17 @@ async def open_grants(session: AsyncSession, subject: str) -> Sequence[Grant]:
     return (await session.exec(statement)).all()
 
 
+async def holders(session: AsyncSession, role: str, scope: str) -> Sequence[Grant]:
+    """Load the grants of a role within a scope that are in force, or would be."""
+    statement = select(Grant).where(
+        Grant.role == role,
+        Grant.scope == scope,
+        Grant.state == "active",
+        col(Grant.ended_at).is_(None),
+    )
+    return (await session.exec(statement)).all()
+
+
 async def add_grant(session: AsyncSession, values: Mapping[str, Any]) -> bool:
     """Insert a grant; tell whether there was none open of that person, role and scope."""
     statement = insert(Grant).values(**values).on_conflict_do_nothing().returning(col(Grant.id))

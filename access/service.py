@@ -26,7 +26,7 @@ from access.errors import (
 )
 from access.memory import KIND, REVOKED
 from access.models import NOT_IN_FORCE_YET, Grant, GrantStep, Revocation
-from access.policy import SCOPES, May, Role, Scope
+from access.policy import GRANTS, SCOPES, May, Role, Scope
 from kit.clock import now, today
 from kit.errors import Fault, Words
 from kit.generations import raise_generation
@@ -38,6 +38,7 @@ SCOPE_FORMS = {
     Scope.AGENCY: re.compile(r"[1-9][0-9]{5}", re.ASCII),
     Scope.DIVISION: re.compile(r"[1-9][0-9]{5}", re.ASCII),
 }
+CHAIN_POSTS = frozenset({May.GRANT_APPLY, May.GRANT_CHECK, May.GRANT_APPROVE, May.GRANT_GRANT})
 LAPSED_AT_ONCE = 500
 CLOCKS_DIFFER = timedelta(seconds=2)
 """By which the clocks of our hosts may differ: what one of them has just issued is revoked too."""
@@ -87,6 +88,24 @@ async def ensure_grant(
     await session.flush()
     _note(session, grant, "grant", by)
     return grant
+
+
+async def appoint(session: AsyncSession, subject: str, role: Role, scope: str, *, by: str) -> Grant:
+    """Give the first of a post that the chain itself needs: nobody could apply, check, approve or grant before.
+
+    Raises:
+        ScopeInvalid: the scope is none of the role's kind, or the county has no such post.
+        Forbidden: not one of those posts.
+        GrantHeld: somebody holds it there; others come by the chain.
+        PostsExclude: the person's other posts are against it.
+    """
+    if not CHAIN_POSTS & GRANTS[role]:
+        raise Forbidden()
+    await raise_generation(session, KIND)  # Of two at once the second finds the first.
+    if any(chain.holds(row, today()) for row in await queries.holders(session, role, scope)):
+        raise GrantHeld()
+    await _refuse_excluded(session, subject, role)
+    return await ensure_grant(session, subject, role, scope, by=by)
 
 
 async def apply(

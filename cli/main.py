@@ -380,6 +380,25 @@ def keys_give_up(key: str) -> None:
         say(f"{key} is given up")
 
 
+@app.command()
+def appoint(
+    role: Role,
+    scope: Annotated[str, typer.Argument(help="Code of an agency, division, bank or outlet.")],
+    subject: Annotated[str, typer.Argument(help="As tokens name people: ISSUER:SUB.")],
+) -> None:
+    """Give the first of the posts by which all others are given; those that follow go by the chain."""
+    from access import service as access
+    from kit.db import transaction
+
+    async def grant(sessions: "Sessions") -> None:
+        async with transaction(sessions) as session:
+            await access.appoint(session, subject, role, scope, by="person:syt-appoint")
+
+    with _plainly(), database_for_command(Settings()) as database:
+        asyncio.run(_with_sessions(database.url, grant))
+        say(f"{subject} is {role} of {scope}")
+
+
 @app.command(name="demo-login")
 def demo_login() -> None:
     """Print a token of the demonstration's teller, got as a terminal gets it: by an assertion."""

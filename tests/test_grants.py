@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from access import chain, service
 from access.callers import Held, person
 from access.chain import MOVES, OVER, Post, bare_post
+from access.errors import Forbidden, GrantHeld, PostsExclude, ScopeInvalid
 from access.models import Grant
 from access.policy import SCOPES, May, Role
 from api.state import State
@@ -435,3 +436,19 @@ class TestPlaces:
 
     def test_every_role_has_a_place(self) -> None:
         assert {bare_post(role, "330106").role for role in Role} == set(SCOPES)
+
+
+class TestFirstPosts:
+    async def test_the_first_is_appointed_and_no_other(self, state: State) -> None:
+        """So a service that has nobody yet gets the four of the chain, and no fifth this way."""
+        place = (Role.AGENCY_HEAD, "330225")
+        async with transaction(state.sessions) as session:
+            await service.appoint(session, "hr:first", *place, by="person:operator")
+        for subject, post, error in (
+            ("hr:second", place, GrantHeld), ("hr:x", (Role.REVIEWER, "330225"), Forbidden),
+            ("hr:x", (Role.RIGHTS_ADMIN, "330225"), ScopeInvalid),
+            ("hr:first", (Role.CONTROL_OFFICER, "330225"), PostsExclude),
+        ):  # fmt: skip
+            with pytest.raises(error):
+                async with transaction(state.sessions) as session:
+                    await service.appoint(session, subject, *post, by="person:operator")
