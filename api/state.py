@@ -36,7 +36,7 @@ log = structlog.get_logger()
 RATE, BURST = 100, 500
 """Calls a second, and at once, of one terminal."""
 
-DOOR_RATE, DOOR_BURST = 50, 500
+DOOR_RATE, DOOR_BURST = 200, 2000
 """The same of tokens that are asked for from one address."""
 
 

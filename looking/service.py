@@ -20,6 +20,8 @@ from schemas.looking import LookKind
 
 log = structlog.get_logger()
 UNUSUAL = Counter("syt_unusual_looking_total", "Alerts of unusual looking.", ("rule",))
+for _known in THRESHOLDS:
+    UNUSUAL.labels(_known.rule)  # There from the start: a rise from nothing is none.
 SEALED = "purpose_sealed"
 
 
