@@ -242,6 +242,8 @@ def token(
 
     if role is Role.TELLER:
         raise typer.BadParameter("tellers come with their terminal's assertion")
+    if subject is not None and ":" in subject:
+        raise typer.BadParameter("a subject with a colon is another issuer's")
     who = subject or f"local-{role}-{scope}"
 
     async def grant(sessions: "Sessions") -> None:

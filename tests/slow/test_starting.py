@@ -27,7 +27,7 @@ from tests.slow.service import (
 pytestmark = pytest.mark.slow
 
 PEOPLE = {
-    "outlet_manager", "bank_admin", "acceptance_officer", "reviewer", "second_reviewer", "approver",
+    "outlet_manager", "bank_admin", "acceptance_officer", "reviewer", "second_reviewer", "approver", "agency_head",
     "outlet_admin", "outlet_admin_province", "matter_admin", "matter_admin_2", "rights_admin",
     "auditor", "control_officer",
 }  # fmt: skip
