@@ -27,9 +27,9 @@ from tests.slow.service import (
 pytestmark = pytest.mark.slow
 
 PEOPLE = {
-    "outlet_manager", "bank_admin", "acceptance_officer", "reviewer", "second_reviewer", "approver", "agency_head",
+    "outlet_manager", "bank_admin", "acceptance_officer", "reviewer", "second_reviewer", "approver",
     "outlet_admin", "outlet_admin_province", "matter_admin", "matter_admin_2", "rights_admin",
-    "auditor", "control_officer",
+    "auditor", "control_officer", "agency_head",
 }  # fmt: skip
 
 
