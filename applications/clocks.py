@@ -74,13 +74,22 @@ def _limit(days: Workdays, start: datetime, length: int, moved: int) -> date:
     return days.after(days.after(day_of(start), length), moved)
 
 
-class Timed(Protocol):
-    """What has a light."""
+class Limited(Protocol):
+    """What has days on which a light turns."""
 
-    state: str
-    yellow_on: date
-    red_on: date
-    overdue_on: date | None
+    @property
+    def yellow_on(self) -> date: ...  # noqa: D102
+    @property
+    def red_on(self) -> date: ...  # noqa: D102
+    @property
+    def overdue_on(self) -> date | None: ...  # noqa: D102
+
+
+class Timed(Limited, Protocol):
+    """What has a light, as long as its state lets a clock run."""
+
+    @property
+    def state(self) -> str: ...  # noqa: D102
 
 
 DARK = frozenset(
@@ -94,10 +103,40 @@ DARK = frozenset(
 
 def light(application: Timed, day: date) -> Light:
     """Give the light of an application on `day`."""
-    if application.state in DARK:
-        return Light.NONE
-    if application.overdue_on is not None and day >= application.overdue_on:
+    return Light.NONE if application.state in DARK else _lit(application, day)
+
+
+def _lit(limits: Limited, day: date) -> Light:
+    if limits.overdue_on is not None and day >= limits.overdue_on:
         return Light.OVERDUE
-    if day >= application.red_on:
+    if day >= limits.red_on:
         return Light.RED
-    return Light.YELLOW if day >= application.yellow_on else Light.GREEN
+    return Light.YELLOW if day >= limits.yellow_on else Light.GREEN
+
+
+UNTOLD, NEVER = date(2000, 1, 1), date(9999, 12, 31)
+"""Last days of a light that nobody worked out, and of one that does not turn again."""
+
+SHADES: dict[Light, int] = {
+    shade: number for number, shade in enumerate(Light) if shade is not Light.NONE
+}
+"""Lights as a row keeps them."""
+
+
+class Told(NamedTuple):
+    """A light as it stands on the row, so that lists find it: exact until the day on which it turns."""
+
+    light_told: int = 0
+    light_until: date = NEVER
+
+
+def told(application: Timed, day: date) -> Told:
+    """Give what a row keeps of its light on `day`."""
+    return Told() if application.state in DARK else told_of(application, day)
+
+
+def told_of(limits: Limited, day: date) -> Told:
+    """Give what a row keeps while a clock runs."""
+    turns = (limits.yellow_on, limits.red_on, limits.overdue_on or NEVER)
+    until = min((turn for turn in turns if turn > day), default=NEVER)
+    return Told(SHADES[_lit(limits, day)], until)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import orjson
 
 from access.callers import Caller
-from applications.clocks import due
+from applications.clocks import due, told_of
 from applications.desk import Desk
 from applications.numbers import number
 from kit.clock import day_of
@@ -46,6 +46,8 @@ class Draft:
     yellow_on: date
     red_on: date
     overdue_on: date | None
+    light_told: int
+    light_until: date
     accepted_by: str | None
     documents: list[str]
     materials: str
@@ -134,6 +136,7 @@ def make(
         reserved=wanted.number is not None,
         files=[item.file for item in wanted.materials if item.file is not None],
         **clocks._asdict(),
+        **told_of(clocks, day_of(now))._asdict(),
     )
 
 

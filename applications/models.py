@@ -5,10 +5,12 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from kit.clock import now
+from applications.clocks import UNTOLD, told
+from kit.clock import now, today
 from kit.db import Instant
 from kit.ids import uuid7
 
@@ -47,11 +49,15 @@ class Application(SQLModel, table=True):
         *(
             sa.Index(f"application_{'_'.join(by)}_idx", *by, NEWEST[0])
             for by in (
-                ("outlet", "state"), ("outlet", "matter"), ("outlet", "agency"),
-                ("agency", "state"), ("agency", "matter"), ("state",), ("matter",),
+                ("outlet", "matter"), ("outlet", "agency"), ("agency", "matter"), ("matter",),
+                ("outlet", "state", "light_told"), ("agency", "state", "light_told"),
+                ("state", "light_told"),
             )
         ),
-        sa.Index("application_work_idx", "agency", "due_on", "number", postgresql_where=IN_WORK),
+        sa.Index(
+            "application_to_do_idx", "agency", "due_on", "number", "light_told", postgresql_where=IN_WORK
+        ),
+        sa.Index("application_light_until_idx", "light_until", postgresql_where=sa.text(OPEN)),
         sa.Index(
             "application_claimed_idx", "claimed_by", "claimed_until", postgresql_where=CLAIMED
         ),
@@ -90,6 +96,16 @@ class Application(SQLModel, table=True):
     yellow_on: date = Field(sa_type=sa.Date)
     red_on: date = Field(sa_type=sa.Date)
     overdue_on: date | None = Field(default=None, sa_type=sa.Date)
+    light_told: int = Field(
+        default=0,
+        sa_column=sa.Column(sa.SmallInteger, server_default="0", nullable=False),
+        description="The light, 0 green to 3 overdue, on all days before `light_until`.",
+    )
+    light_until: date = Field(
+        default=UNTOLD,
+        sa_column=sa.Column(sa.Date, server_default=UNTOLD.isoformat(), nullable=False),
+        description="First day on which the light is another one.",
+    )
 
     corrected_at: datetime | None = Field(
         default=None, sa_type=Instant, description="When correction was asked for: once only."
@@ -123,6 +139,13 @@ class Application(SQLModel, table=True):
     subject_index: bytes = Field(description="Keyed hash of the subject's ID number.")
     sealed: bytes = Field(description="Applicant, subject, proxy and form.")
     result_sealed: bytes | None = Field(default=None)
+
+
+@event.listens_for(Application, "before_insert")
+@event.listens_for(Application, "before_update")
+def _tell_light(_: object, __: object, row: Application) -> None:
+    """Keep the light beside the days and the state that it follows from, whoever changed them."""
+    row.light_told, row.light_until = told(row, today())
 
 
 class NumberBlock(SQLModel, table=True):

@@ -1,8 +1,9 @@
 """Every statement on applications. Nothing here decides; nothing outside here selects."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from functools import reduce
 from itertools import product
 from typing import Any
 
@@ -14,11 +15,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Caller, Reach
 from access.policy import May
-from applications.clocks import DARK
+from applications.clocks import DARK, NEVER, SHADES
 from applications.lifecycle import ENDED
 from applications.models import (
     IN_WORK,
     LAW_FIRST,
+    OPEN,
     PROVISIONAL,
     UNACCEPTED,
     Application,
@@ -103,23 +105,35 @@ async def page(
     day: date,
 ) -> Sequence[Application]:
     """List at most `narrow.limit` + 1 applications, newest first."""
-    statement = _narrowed(visible_to(caller), narrow, day)
+    statement = _narrowed(visible_to(caller), narrow)
     if after is not None:
         statement = statement.where(_tuple(A.received_at, A.number) < _values(*after))
-    merged = _merged(statement, _spread(caller, narrow), narrow.limit + 1)
-    rows: Sequence[Application] = (await session.exec(merged)).all()
+    spread, limit = _spread(caller, narrow), narrow.limit + 1
+
+    def newest(part: Any) -> Any:
+        return _merged(part, spread, limit)
+
+    if narrow.light is Light.NONE:
+        dark = statement.where(col(A.state).in_(sorted(DARK)))
+        statement = _each_told(dark, narrow.state, newest, limit)
+    elif narrow.light is not None:
+        if narrow.state in DARK:
+            statement = statement.where(sa.false())
+        row = _shining(statement, narrow.light, day, newest)
+        statement = select(row).order_by(*_newest(row)).limit(limit)
+    else:
+        statement = _each_told(statement, narrow.state, newest, limit)
+    rows: Sequence[Application] = (await session.exec(statement)).all()
     return rows
 
 
-def _narrowed(statement: Any, narrow: ApplicationFilter, day: date) -> Any:
+def _narrowed(statement: Any, narrow: ApplicationFilter) -> Any:
     for column, value in (
         (A.state, narrow.state), (A.matter, narrow.matter), (A.outlet, narrow.outlet),
         (A.agency, narrow.agency),
     ):  # fmt: skip
         if value is not None:
             statement = statement.where(column == value)
-    if narrow.light is not None:
-        statement = statement.where(_shines(narrow.light, day))
     if narrow.received_from is not None:
         statement = statement.where(col(A.received_at) >= _midnight(narrow.received_from))
     if narrow.received_to is not None:
@@ -146,22 +160,52 @@ def _merged(statement: Any, spread: dict[Any, list[str]], limit: int) -> Any:
     Each is read from an index in order and no further than needed. To read all of them and sort would take
     the longer the more there are.
     """
-    newest = (col(A.received_at).desc(), col(A.number).desc())
     if not spread:
-        return statement.order_by(*newest).limit(limit)
+        return statement.order_by(*_newest(A)).limit(limit)
     values = [_table(found) for found in spread.values()]
     for column, value in zip(spread, values, strict=True):
         statement = statement.where(column == value.c.value)
-    part = statement.order_by(*newest).limit(limit).correlate(*values).lateral()
+    part = statement.order_by(*_newest(A)).limit(limit).correlate(*values).lateral()
     row = aliased(Application, part)
-    found = select(row).select_from(*values, part)
-    return found.order_by(col(row.received_at).desc(), col(row.number).desc()).limit(limit)
+    every = reduce(lambda one, other: one.join(other, sa.true()), (*values, part))
+    return select(row).select_from(every).order_by(*_newest(row)).limit(limit)
+
+
+def _newest(row: Any) -> tuple[Any, Any]:
+    return col(row.received_at).desc(), col(row.number).desc()
 
 
 def _table(values: Sequence[str]) -> Any:
     return (
         sa.func.unnest(sa.literal(values, ARRAY(sa.String))).table_valued("value").render_derived()
     )
+
+
+def _each_told(statement: Any, state: State | None, page: Callable[[Any], Any], limit: int) -> Any:
+    """Give a page of a state: its index has the light before the day, so each light is read by itself.
+
+    The numbers stand in the statement: the planner knows which of them are rare. Dark states have one.
+    """
+    if state is None:
+        return page(statement)
+    told = [0] if state in DARK else list(SHADES.values())
+    parts = [statement.where(A.light_told == sa.literal_column(str(one))) for one in told]
+    if len(parts) == 1:
+        return page(parts[0])
+    every = sa.union_all(*(sa.select(page(part).subquery()) for part in parts))
+    row = aliased(Application, every.subquery(), adapt_on_names=True)
+    return select(row).order_by(*_newest(row)).limit(limit)
+
+
+def _shining(statement: Any, light: Light, day: date, page: Callable[[Any], Any]) -> Any:
+    """Select those of a light, as a row to choose from: a page of those that are told to shine so, which an
+    index gives in order, and all whose light has turned since it was told. Those are few: a worker tells them.
+    """
+    now_so = statement.where(A.light_told == SHADES[light], col(A.light_until) > day)
+    turned = statement.where(sa.text(OPEN), col(A.light_until) <= day, _shines(light, day))
+    apart = turned.cte("turned").prefix_with("MATERIALIZED")  # Not walked in the page's order.
+    both = sa.union_all(sa.select(page(now_so).subquery()), sa.select(apart))
+    return aliased(Application, both.subquery(), adapt_on_names=True)
 
 
 def _tuple(*columns: Any) -> Any:
@@ -177,16 +221,14 @@ def _midnight(day: date) -> datetime:
 
 
 def _shines(light: Light, day: date) -> sa.ColumnElement[bool]:
-    """Say in SQL what `clocks.light` says of a row."""
-    dark, lit = col(A.state).in_(sorted(DARK)), col(A.state).in_(sorted(LIT))
+    """Say in SQL what `clocks.light` says of a row for which a clock runs."""
     overdue = sa.func.coalesce(col(A.overdue_on), sa.literal(date.max, sa.Date)) <= day
     red, yellow = col(A.red_on) <= day, col(A.yellow_on) <= day
     return {
-        Light.NONE: dark,
-        Light.OVERDUE: lit & overdue,
-        Light.RED: lit & ~overdue & red,
-        Light.YELLOW: lit & ~overdue & ~red & yellow,
-        Light.GREEN: lit & ~overdue & ~red & ~yellow,
+        Light.OVERDUE: overdue,
+        Light.RED: ~overdue & red,
+        Light.YELLOW: ~overdue & ~red & yellow,
+        Light.GREEN: ~overdue & ~red & ~yellow,
     }[light]
 
 
@@ -245,16 +287,23 @@ async def tasks(
     statement = select(Application).where(workable(caller, now, narrow.step))
     if narrow.agency is not None:
         statement = statement.where(A.agency == narrow.agency)
-    if narrow.light is not None:
-        statement = statement.where(_shines(Light(narrow.light), day))
     if narrow.light in (Light.GREEN, Light.YELLOW):
         statement = statement.where(col(A.due_on) > day)  # Passes over all that is late.
     if narrow.mine:
         statement = statement.where(col(A.claimed_by) == caller.id, col(A.claimed_until) > now)
     if after is not None:
         statement = statement.where(_tuple(A.due_on, A.number) > _values(*after))
-    statement = statement.order_by(col(A.due_on), col(A.number)).limit(narrow.limit + 1)
-    return (await session.exec(statement)).all()
+    limit = narrow.limit + 1
+    if narrow.light is None:
+        rows: Sequence[Application] = (await session.exec(_soonest(statement, A, limit))).all()
+        return rows
+    row = _shining(statement, Light(narrow.light), day, lambda part: _soonest(part, A, limit))
+    rows = (await session.exec(_soonest(select(row), row, limit))).all()
+    return rows
+
+
+def _soonest(statement: Any, row: Any, limit: int) -> Any:
+    return statement.order_by(col(row.due_on), col(row.number)).limit(limit)
 
 
 async def claim(
@@ -403,6 +452,28 @@ LATE = sa.text(f"""
     FROM late GROUP BY 1, 2
 """).bindparams(sa.bindparam("day", type_=sa.Date))  # noqa: S608 -- conditions of our own indexes
 """Each part reads one partial index up to the day; an application turns red on the day it is due."""
+
+
+async def tell_lights(session: AsyncSession, day: date, limit: int) -> int:
+    """Tell rows anew whose light has turned, at most `limit`; pass over what others have locked."""
+    turned = (
+        sa.select(col(A.number))
+        .where(sa.text(OPEN), col(A.light_until) <= day)
+        .order_by(col(A.light_until))
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+        .cte("turned")
+    )
+    shade = sa.case(*((_shines(light, day), number) for light, number in SHADES.items()))
+    turns = (col(A.yellow_on), col(A.red_on), col(A.overdue_on))
+    until = sa.func.least(*(sa.case((turn > day, turn)) for turn in turns))
+    done = await session.exec(
+        sa.update(Application)
+        .where(col(A.number) == turned.c.number)
+        .values(light_told=shade, light_until=sa.func.coalesce(until, NEVER))
+        .execution_options(synchronize_session=False)
+    )
+    return int(done.rowcount)
 
 
 async def late(session: AsyncSession, day: date) -> dict[tuple[str, str], int]:

@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from applications.clocks import Due, due
+from applications.clocks import DARK, Due, Told, due, told_of
 from applications.draft import SEALED
 from applications.numbers import number
 from applications.views import RESULT
 from bench.load import id_number
 from cli.load import shipped_guide
-from kit.clock import day_of
+from kit.clock import day_of, today
 from kit.crypto import KeyRing
 from kit.workdays import Workdays
 from schemas.guides import Guide
@@ -68,7 +68,7 @@ OF_PLACE = (
 OF_KIND = (
     "matter", "guide_version", "step", "risk_class", "state", "version", "legal_due_on",
     "promised_due_on", "due_provisional", "calendar_generation", "due_on", "yellow_on", "red_on",
-    "overdue_on", "outcome", "documents", "materials",
+    "overdue_on", "light_told", "light_until", "outcome", "documents", "materials",
 )  # fmt: skip
 COLUMNS = (*OWN, *OF_PLACE, *OF_KIND)
 HEAD = struct.pack("!h", len(COLUMNS))
@@ -259,7 +259,7 @@ class Rows:
         return b"".join((
             text(matter), struct.pack("!ii", 4, model.version), struct.pack("!ih", 2, 1),
             struct.pack("!ih", 2, model.guide.steps[0].risk_class), text(stage.state),
-            struct.pack("!ii", 4, stage.version), *_days(clocks),
+            struct.pack("!ii", 4, stage.version), *_days(clocks), *_light(clocks, stage.state),
             text("granted" if stage.completed else None), texts(stage.documents),
             field(JSONB_VERSION + model.materials),
         ))  # fmt: skip
@@ -272,6 +272,12 @@ def _days(clocks: Due) -> Iterator[bytes]:
     yield struct.pack("!iq", 8, 1)
     for value in (clocks.due_on, clocks.yellow_on, clocks.red_on, clocks.overdue_on):
         yield day(value)
+
+
+def _light(clocks: Due, state: str) -> Iterator[bytes]:
+    known = Told() if state in DARK else told_of(clocks, today())
+    yield struct.pack("!ih", 2, known.light_told)
+    yield day(known.light_until)
 
 
 @lru_cache(maxsize=10_000)

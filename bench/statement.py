@@ -81,6 +81,8 @@ ROW = {
     "yellow_on": str(DAY + timedelta(days=5)),
     "red_on": str(DAY + timedelta(days=7)),
     "overdue_on": str(DAY + timedelta(days=29)),
+    "light_told": 0,
+    "light_until": str(DAY + timedelta(days=5)),
     "accepted_by": f"teller:{OUTLET}-01",
     "documents": ["REC", "ACP"],
     "materials": [{"code": "id_card", "file": None, "exemption": "card_read", "promised_by": None}],

@@ -19,6 +19,7 @@ from kit.clock import today
 from kit.db import transaction
 from schemas.applications import Light, State
 from tests.make import Make, Place, submit
+from worker import lights
 
 PLACES, EACH, SEED = 3, 8, 2026
 SCATTER = sa.text("""
@@ -78,12 +79,15 @@ async def read(http: httpx.AsyncClient, who: dict[str, str], query: str) -> list
     return numbers
 
 
+@pytest.mark.parametrize("is_told", [False, True], ids=["untold", "told"])
 @pytest.mark.parametrize("shade", [None, *Light])
 @pytest.mark.parametrize("held", [1, 2, PLACES])
 async def test_every_light_of_every_outlet_newest_first(
     http: httpx.AsyncClient, state: Held, make: Make, places: list[Place],
-    rows: Sequence[Application], shade: Light | None, held: int,
+    rows: Sequence[Application], shade: Light | None, held: int, is_told: bool,
 ) -> None:  # fmt: skip
+    if is_told:
+        await lights.tell(state.sessions)
     mine = {place.outlet for place in places[:held]}
     who = await manager(state, make, places[:held])
     expected = [
@@ -100,9 +104,13 @@ async def test_every_light_of_every_outlet_newest_first(
     ]
 
 
+@pytest.mark.parametrize("is_told", [False, True], ids=["untold", "told"])
 async def test_a_light_within_a_state_and_within_days(
-    http: httpx.AsyncClient, make: Make, places: list[Place], rows: Sequence[Application]
-) -> None:
+    http: httpx.AsyncClient, make: Make, places: list[Place], rows: Sequence[Application],
+    is_told: bool,
+) -> None:  # fmt: skip
+    if is_told:
+        await lights.tell(make.state.sessions)
     who = make.teller(places[0])
     for state in State:
         for shade in Light:
