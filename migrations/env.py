@@ -7,7 +7,6 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -36,22 +35,17 @@ def render(kind: str, thing: Any, _: AutogenContext) -> str | Literal[False]:
     return False
 
 
-def ours(_: Any, name: str | None, kind: str, *__: Any) -> bool:
-    """Leave out partitions, which are made by the month, and the tables of the job queue."""
+DATED = {("stored_file", "kept")}
+"""Columns whose default holds the day of the upgrade (0016), where there was something to upgrade."""
+
+
+def ours(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
+    """Leave out partitions, which are made by the month, the job queue's tables, and dated columns."""
+    if kind == "column":
+        return (thing.table.name, name) not in DATED
     return not (
         kind == "table" and name and (PARTITION.fullmatch(name) or name.startswith("pgqueuer"))
     )
-
-
-DATED = {("stored_file", "kept")}
-"""Defaults that hold a day of the upgrade (0016), where there was something to upgrade."""
-
-
-def default_differs(
-    _: MigrationContext, inspected: sa.Column[Any], column: sa.Column[Any], *__: Any
-) -> bool | None:
-    """Leave dated defaults alone; let all others be compared as usual."""
-    return False if (column.table.name, inspected.name) in DATED else None
 
 
 def run(connection: sa.Connection) -> None:
@@ -64,7 +58,7 @@ def run(connection: sa.Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata(),
-        compare_server_default=default_differs,
+        compare_server_default=True,
         include_object=ours,
         render_item=render,
         transaction_per_migration=True,
