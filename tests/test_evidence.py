@@ -78,7 +78,7 @@ async def change(owner: AsyncEngine, *statements: str) -> None:
 async def life(http: httpx.AsyncClient, make: Make, state: State, signer: Signer) -> dict[str, str]:
     """An application that was granted with an opinion and looked at in full, sealed in two blocks."""
     place, reviewer = await make.place(), await make.person(Role.REVIEWER)
-    made = (await m.submit(http, make.teller(place))).json()
+    made: dict[str, str] = (await m.submit(http, make.teller(place))).json()
     claimed = (await http.post("/v1/tasks/claim", json={"limit": 50}, headers=reviewer)).json()
     await seal_all(state, signer)
     mine = next(item for item in claimed["items"] if item["number"] == made["number"])

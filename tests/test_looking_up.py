@@ -187,9 +187,15 @@ class TestOutlets:
         place = await make.place(county="330881", service_class="basic")
 
         async def found(query: str) -> list[str]:
-            answer = await http.get(f"/v1/outlets?limit=200&{query}", headers=reader)
-            assert answer.status_code == 200, answer.text
-            return [item["outlet"] for item in answer.json()["items"]]
+            numbers: list[str] = []
+            after: str | None = ""
+            while after is not None:
+                mark = f"&after={after}" if after else ""
+                answer = await http.get(f"/v1/outlets?limit=200&{query}{mark}", headers=reader)
+                assert answer.status_code == 200, answer.text
+                numbers += [item["outlet"] for item in answer.json()["items"]]
+                after = answer.json()["next"]
+            return numbers
 
         for query in (
             "division=330881", "division=330881002", "division=330800", "division=330000",

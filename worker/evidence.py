@@ -1,7 +1,5 @@
 """Seal what has happened into the chain of evidence."""
 
-from prometheus_client import Counter
-
 from evidence import service
 from evidence.streams import CHUNK
 from kit.db import Sessions, transaction
@@ -12,9 +10,6 @@ PERIOD = 5.0
 """Seconds between two blocks while there is little: each is a signature and a row."""
 
 RETRY = 15.0
-SEALED = Counter(
-    "syt_evidence_rows_total", "Rows sealed into the chain of evidence, of the fullest kind."
-)
 
 
 def sealing(signer: Signer, algorithm: str) -> Task:
@@ -23,7 +18,6 @@ def sealing(signer: Signer, algorithm: str) -> Task:
     async def seal(sessions: Sessions) -> float:
         async with transaction(sessions) as session:
             count = await service.seal_some(session, signer, algorithm)
-        SEALED.inc(count or 0)
         return 0 if count == CHUNK else PERIOD
 
     return Task("evidence", seal, retry=RETRY)
