@@ -136,6 +136,13 @@ class May(StrEnum):
     SUPERVISION_READ = "supervision:read"
     TASK_CLAIM = "task:claim"
     TASK_READ = "task:read"
+    TELLER_MANAGE = "teller:manage"
+    TELLER_QUALIFY = "teller:qualify"
+    TELLER_READ = "teller:read"
+    TELLER_SUSPEND = "teller:suspend"
+    TERMINAL_MANAGE = "terminal:manage"
+    TERMINAL_READ = "terminal:read"
+    TERMINAL_SUSPEND = "terminal:suspend"
     TERMINAL_USE = "terminal:use"
     TOKEN_REVOKE = "token:revoke"  # noqa: S105
 
@@ -154,6 +161,14 @@ SUPERVISING = frozenset({May.CHECK_READ, May.SUPERVISION_READ})
 APPOINTING = frozenset({May.GRANT_ACT, May.GRANT_READ})
 """Of all who have a part in the chain by which rights are given."""
 
+STAFF = frozenset({May.TELLER_READ, May.TERMINAL_READ})
+"""Terminals and tellers of outlets: seen by who answers for them, and by who checks."""
+
+ROSTER = STAFF | {
+    May.TELLER_MANAGE, May.TELLER_SUSPEND, May.TERMINAL_MANAGE, May.TERMINAL_SUSPEND,
+}  # fmt: skip
+"""The bank's own: who stands where, with which key."""
+
 GRANTS = MappingProxyType(
     {
         Role.TELLER: READING
@@ -162,8 +177,8 @@ GRANTS = MappingProxyType(
             May.APPLICATION_PROPOSE_REFUSAL, May.APPLICATION_SUBMIT, May.APPLICATION_SUPPLY,
             May.APPLICATION_WITHDRAW, May.FILE_WRITE, May.TERMINAL_USE,
         },
-        Role.OUTLET_MANAGER: READING | {May.APPLICATION_ACT, May.APPLICATION_VOID},
-        Role.BANK_ADMIN: PUBLIC | APPOINTING | {May.GRANT_APPLY},
+        Role.OUTLET_MANAGER: READING | ROSTER | {May.APPLICATION_ACT, May.APPLICATION_VOID},
+        Role.BANK_ADMIN: PUBLIC | APPOINTING | ROSTER | {May.GRANT_APPLY, May.TELLER_QUALIFY},
         Role.ACCEPTANCE_OFFICER: READING
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_REFUSE,
@@ -179,17 +194,20 @@ GRANTS = MappingProxyType(
             May.SUPERVISION_ANSWER,
         },
         Role.AGENCY_HEAD: PUBLIC | APPOINTING | {May.GRANT_APPLY, May.SUPERVISION_READ},
-        Role.AUDITOR: READING | SUPERVISING | {
+        Role.AUDITOR: READING | SUPERVISING | STAFF | {
             May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ,
         },
         Role.CONTROL_OFFICER: READING
         | APPOINTING
         | SUPERVISING
+        | STAFF
         | {
             May.ACCESS_READ, May.CHECK_ACT, May.CHECK_DO, May.EVIDENCE_READ, May.GRANT_CHECK,
             May.GUIDE_READ,
         },
-        Role.OUTLET_ADMIN: PUBLIC,
+        Role.OUTLET_ADMIN: PUBLIC
+        | STAFF
+        | {May.TELLER_QUALIFY, May.TELLER_SUSPEND, May.TERMINAL_SUSPEND},
         Role.MATTER_ADMIN: PUBLIC | {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ},
         Role.RIGHTS_ADMIN: PUBLIC | APPOINTING | {May.GRANT_GRANT, May.TOKEN_REVOKE},
     }

@@ -45,17 +45,19 @@ class Tokens:
         self._revoked = revoked or RevokedMemory()
         self._checked: OrderedDict[bytes, Claims] = OrderedDict()
 
-    def for_terminal(self, terminal: str, outlet: str, teller: str, *, seconds: int) -> str:
-        """Make the token of a teller at a terminal."""
+    def for_terminal(
+        self, terminal: str, outlet: str, teller: str, *, seconds: int, since: float = 0.0
+    ) -> str:
+        """Make the token of a teller at a terminal whose tokens hold only when issued `since` then."""
         claims = {"terminal": terminal, "outlet": outlet, "teller": teller}
-        return self._make(terminal, seconds, claims)
+        return self._make(terminal, seconds, claims, since)
 
     def for_person(self, subject: str, *, seconds: int) -> str:
         """Make a person's token, as the local issuer."""
         return self._make(subject, seconds, {})
 
-    def _make(self, subject: str, seconds: int, extra: dict[str, Any]) -> str:
-        issued = time.time()
+    def _make(self, subject: str, seconds: int, extra: dict[str, Any], since: float = 0.0) -> str:
+        issued = max(time.time(), since)
         claims = {
             "iss": ISSUER, "sub": subject, "iat": round(issued, 3), "exp": int(issued) + seconds,
             "jti": secret(16), **extra,

@@ -34,6 +34,7 @@ from api.routes import (
     register,
     revocations,
     sheets,
+    staff,
     supervision,
     tasks,
     terminals,
@@ -49,7 +50,7 @@ ROUTERS: tuple[Any, ...] = (
     supervision.router, outlets.router, applications.batches,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
-    grants.router, revocations.router, looking.router, evidence.router,
+    grants.router, revocations.router, looking.router, evidence.router, staff.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

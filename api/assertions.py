@@ -9,6 +9,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
 from access.errors import ClientInvalid, TellerInactive, TerminalSuspended
+from kit.clock import now
 from outlets.memory import RegistryMemory, TellerInfo, TerminalInfo
 
 ALGORITHMS = ["ES256", "EdDSA", "Ed25519"]
@@ -69,11 +70,13 @@ def said_issuer(assertion: str) -> str:
 
 
 def _verified(assertion: str, terminal: TerminalInfo) -> dict[str, Any]:
-    try:
-        key = import_key(terminal.public_jwk)  # type: ignore[arg-type]
-        return dict(jwt.decode(assertion, key, algorithms=ALGORITHMS).claims)
-    except (JoseError, ValueError, TypeError):
-        raise ClientInvalid(reason="signature") from None
+    """Check the signature, with the terminal's key or the one that it is about to leave."""
+    for jwk in terminal.keys(now()):
+        try:
+            return dict(jwt.decode(assertion, import_key(jwk), algorithms=ALGORITHMS).claims)
+        except (JoseError, ValueError, TypeError):
+            continue
+    raise ClientInvalid(reason="signature")
 
 
 def _conditions(

@@ -108,8 +108,11 @@ def _teller(state: State, claims: Claims) -> Caller:
         raise TokenInvalid()
     if terminal.status != "active":
         raise TerminalSuspended()
+    if claims.issued < terminal.tokens_from:
+        raise TokenInvalid()
     if teller is None or teller.status != "active" or teller.outlet != terminal.outlet:
         raise TellerInactive()
+    state.usage.note(terminal.id, teller.code)
     return callers.teller(terminal.id, terminal.outlet, teller.code)
 
 

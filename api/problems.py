@@ -175,6 +175,11 @@ SHAPES = {
     ),
     "greater_than_equal": Words("数值太小", "is too small"),
     "less_than_equal": Words("数值太大", "is too large"),
+    "private_key": Words(
+        "私钥不得离开终端：请作废此密钥，重新生成后只提交公钥",
+        "the private part stays at the terminal: drop this key, make another, send its public part",
+    ),
+    "key_parts": Words("kty、crv、y、alg 不相符", "kty, crv, y and alg do not go together"),
     "too_long": Words("项数太多", "has too many items"),
 }
 WRONG = Words("类型或格式不对", "has the wrong type or form")

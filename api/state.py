@@ -30,6 +30,7 @@ from kit.crypto import KeyRing, load_keys
 from kit.db import AWAY, Sessions, make_engine, make_sessions, transaction
 from kit.generations import Follower
 from kit.settings import Settings
+from terminals.usage import Usage
 
 log = structlog.get_logger()
 
@@ -65,6 +66,7 @@ class State:
     """Of those who ask for a token, by their address: a bank's outlets may share one."""
     sharing: Sharing
     reader: Reader
+    usage: Usage
     leaving: bool = False
     """Told to stop: no balancer is to send more, and what it sends is still served."""
 
@@ -93,6 +95,7 @@ def make_state(settings: Settings, database_url: str) -> State:
         vault=Vault(make_store(settings), keys, sessions), buckets=buckets,
         doors=Buckets(DOOR_RATE, DOOR_BURST), sharing=Sharing(buckets, sessions),
         reader=Reader(issuers, sessions),
+        usage=Usage(sessions),
     )  # fmt: skip
 
 
@@ -140,7 +143,10 @@ async def running(state: State) -> AsyncIterator[State]:
     noting = figures.keep_noting(state.follower, state.counter.intake, engines)
     if state.settings.local_issuer:
         log.warning("local_issuer_is_on", never="in production")
-    always = (state.follower.follow(), noting, state.reader.keep(), state.sharing.keep())
+    always = (
+        state.follower.follow(), noting, state.reader.keep(), state.sharing.keep(),
+        state.usage.keep_writing(),
+    )  # fmt: skip
     beside = [asyncio.create_task(work) for work in always]
     try:
         yield state
@@ -149,5 +155,6 @@ async def running(state: State) -> AsyncIterator[State]:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await state.counter.intake.drain()
+        await state.usage.write()
         await state.engine.dispose()
         await state.writing.dispose()

@@ -1,8 +1,8 @@
 """The registry that a process holds."""
 
 import uuid
-from datetime import date
-from typing import NamedTuple
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -47,7 +47,17 @@ class TerminalInfo(NamedTuple):
     id: str
     outlet: str
     status: str
-    public_jwk: dict[str, object]
+    public_jwk: dict[str, Any]
+    former_jwk: dict[str, Any] | None = None
+    former_until: datetime | None = None
+    tokens_from: float = 0.0
+    """Tokens issued before it hold no more; seconds since 1970."""
+
+    def keys(self, at: datetime) -> list[dict[str, Any]]:
+        """Give the keys by which it may prove itself."""
+        former, until = self.former_jwk, self.former_until
+        overlapping = former is not None and until is not None and at < until
+        return [self.public_jwk, former] if overlapping and former else [self.public_jwk]
 
 
 class TellerInfo(NamedTuple):
@@ -96,9 +106,7 @@ class RegistryMemory:
         for outlet in await queries.since(session, Outlet, since):
             self.outlets[outlet.number] = _outlet(outlet)
         for terminal in await queries.since(session, Terminal, since):
-            self.terminals[str(terminal.id)] = TerminalInfo(
-                str(terminal.id), terminal.outlet, terminal.status, terminal.public_jwk
-            )
+            self.terminals[str(terminal.id)] = _terminal(terminal)
         for teller in await queries.since(session, Teller, since):
             self.tellers[teller.code] = TellerInfo(
                 teller.code, teller.outlet, teller.status, teller.qualified_until
@@ -127,6 +135,13 @@ class RegistryMemory:
             return self.terminals.get(str(uuid.UUID(id_)))
         except ValueError:
             return None
+
+
+def _terminal(row: Terminal) -> TerminalInfo:
+    return TerminalInfo(
+        str(row.id), row.outlet, row.status, row.public_jwk, row.former_jwk, row.former_until,
+        row.tokens_from.timestamp() if row.tokens_from else 0.0,
+    )  # fmt: skip
 
 
 def _agreement(row: Agreement) -> AgreementInfo:

@@ -6,13 +6,14 @@ from datetime import date, datetime
 from typing import Any, get_args
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, INT4MULTIRANGE, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INT4MULTIRANGE, JSONB, ExcludeConstraint
 from sqlmodel import Field, SQLModel
 
 from kit.db import Dated, Instant, Stamped, one_of
 from kit.ids import uuid7
 from schemas.guides import ServiceClass
 from schemas.outlets import BankStatus, OutletKind, OutletStatus
+from schemas.terminals import TellerStatus, TerminalStatus
 
 CHANGED = ("bank", "agreement", "outlet", "terminal", "teller")
 """What keeps a history."""
@@ -272,31 +273,105 @@ class OutletProposal(Dated, table=True):
     version: int = 1
 
 
+TODAY = sa.text("(now() AT TIME ZONE 'Asia/Shanghai')::date")
+
+
+def _used_on() -> sa.Column[Any]:
+    """When it was used last, or began: what has never been used is found among what is used no more."""
+    return sa.Column("used_on", sa.Date, server_default=TODAY)
+
+
 class Terminal(Stamped, Dated, table=True):
-    """A device at an outlet, known by its public key."""
+    """A device at an outlet, known by its public key; after a rotation for a while also by the one before."""
 
     __tablename__ = "terminal"
-    __table_args__ = (one_of("status", ("active", "suspended")),)
+    __table_args__ = (
+        one_of("status", get_args(TerminalStatus), "states"),
+        sa.Index("terminal_used_on_idx", "used_on", "id"),
+    )
 
     id: uuid.UUID = Field(default_factory=uuid7, primary_key=True)
     outlet: str = Field(foreign_key="outlet.number", max_length=12, index=True)
     name: str = Field(max_length=60)
     status: str = Field(default="active", max_length=12)
+    by_authority: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": "false"},
+        description="Suspended by the outlet administrator: no bank resumes it.",
+    )
     public_jwk: dict[str, Any] = Field(sa_type=JSONB)
+    former_jwk: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    former_until: datetime | None = Field(default=None, sa_type=Instant)
+    tokens_from: datetime | None = Field(
+        default=None, sa_type=Instant, description="Tokens issued before it hold no more."
+    )
     last_seen_at: datetime | None = Field(default=None, sa_type=Instant)
+    used_on: date | None = Field(default=None, sa_column=_used_on())
     version: int = 1
+
+
+class TerminalKey(SQLModel, table=True):
+    """Every key that any terminal ever had. One that is known is never taken again."""
+
+    __tablename__ = "terminal_key"
+    __table_args__ = ({"info": {"grants": "SELECT, INSERT"}},)
+
+    x: str = Field(
+        primary_key=True,
+        max_length=43,
+        description="`x` of the JWK: two keys that share it share their secret.",
+    )
+    terminal: uuid.UUID = Field(foreign_key="terminal.id", index=True)
+    begun_at: datetime = Field(sa_type=Instant)
 
 
 class Teller(Stamped, Dated, table=True):
     """A bank's person at one outlet (综合柜员). The name stays with the bank."""
 
     __tablename__ = "teller"
-    __table_args__ = (one_of("status", ("active", "left")),)
+    __table_args__ = (
+        one_of("status", get_args(TellerStatus), "states"),
+        sa.Index("teller_used_on_idx", "used_on", "code"),
+    )
 
     code: str = Field(primary_key=True, max_length=20)
     outlet: str = Field(foreign_key="outlet.number", max_length=12, index=True)
     status: str = Field(default="active", max_length=12)
+    by_authority: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": "false"},
+        description="Suspended by the outlet administrator: no bank resumes it.",
+    )
     qualified_until: date | None = Field(
         default=None, sa_type=sa.Date, description="Last day of the training's validity."
     )
+    qualified_on: date | None = Field(default=None, sa_type=sa.Date)
+    certificate: str | None = Field(default=None, max_length=40)
+    last_seen_at: datetime | None = Field(default=None, sa_type=Instant)
+    used_on: date | None = Field(default=None, sa_column=_used_on())
     version: int = 1
+
+
+class TellerPost(SQLModel, table=True):
+    """A teller's time at an outlet; never two at once."""
+
+    __tablename__ = "teller_post"
+    __table_args__ = (
+        sa.CheckConstraint("ended_at >= begun_at", name="period"),
+        ExcludeConstraint(
+            (sa.column("teller"), "="),
+            (sa.literal_column("tstzrange(begun_at, ended_at)"), "&&"),
+            using="gist",
+            name="teller_post_period_excl",
+        ),
+        sa.Index("teller_post_teller_idx", "teller", "id"),
+    )
+
+    id: int | None = Field(
+        default=None,
+        sa_column=sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    )
+    teller: str = Field(foreign_key="teller.code", max_length=20)
+    outlet: str = Field(foreign_key="outlet.number", max_length=12, index=True)
+    begun_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)

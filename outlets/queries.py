@@ -1,14 +1,16 @@
 """Every statement on the registry."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kit.db import SET, UNCOMPARED, Stamped, run
+from kit.db import SET, UNCOMPARED, Instant, Stamped, run
 from outlets.models import Agreement
 
 T = TypeVar("T", bound=Stamped)
@@ -87,3 +89,42 @@ async def parties(session: AsyncSession, bank: str) -> Sequence[str]:
     """List the divisions that a bank has agreements with, also those that are over."""
     statement = select(Agreement.division).where(Agreement.bank == bank).distinct()
     return (await session.exec(statement)).all()
+
+
+KEEP_POSTS = (
+    """
+    UPDATE teller_post p SET ended_at = greatest(p.begun_at, :at) FROM teller t
+    WHERE t.code = p.teller AND p.ended_at IS NULL AND t.code = ANY(:keys)
+        AND (t.status = 'left' OR t.outlet <> p.outlet)
+    """,
+    """
+    INSERT INTO teller_post (teller, outlet, begun_at)
+    SELECT t.code, t.outlet, greatest(:at, max(p.ended_at))
+    FROM teller t LEFT JOIN teller_post p ON p.teller = t.code
+    WHERE t.code = ANY(:keys) AND t.status <> 'left'
+    GROUP BY t.code HAVING count(*) FILTER (WHERE p.teller IS NOT NULL AND p.ended_at IS NULL) = 0
+    """,
+)
+"""End the posts of tellers who are there no more, and begin those of who is without one."""
+
+KEEP_KEYS = (
+    """
+    INSERT INTO terminal_key (x, terminal, begun_at)
+    SELECT public_jwk->>'x', id, :at FROM terminal
+    WHERE id = ANY(cast(:keys AS uuid[])) AND public_jwk->>'x' IS NOT NULL
+    ON CONFLICT (x) DO NOTHING
+    """,
+)
+"""Note the keys of terminals; one that is known stays whose it was."""
+
+BESIDE = {"teller": KEEP_POSTS, "terminal": KEEP_KEYS}
+"""What is kept beside a table whenever its rows change."""
+
+
+async def keep_beside(session: AsyncSession, name: str, keys: Sequence[str], at: datetime) -> None:
+    """Bring up to date what is kept beside a table, for rows that were changed."""
+    for text in BESIDE.get(name, ()) if keys else ():
+        statement = sa.text(text).bindparams(
+            sa.bindparam("at", type_=Instant), sa.bindparam("keys", type_=ARRAY(sa.String))
+        )
+        await run(session, statement, at=at, keys=list(keys))

@@ -34,15 +34,18 @@ async def store(
     """Make or change rows of the registry, each with its history; give keys and versions of those changed.
 
     Rows are whole and hold the same columns; one that is there already as it is wanted stays as it is, and gets
-    no history. A name brings its pinyin. All processes know of it within two seconds. Writers of the registry
-    wait for each other from here on to the end of the transaction: do what takes long before.
+    no history. A name brings its pinyin, a teller the period at the outlet, a terminal the note of its key. All
+    processes know of it within two seconds. Writers of the registry wait for each other from here on to the end
+    of the transaction: do what takes long before.
     """
     stamped = [*map(_searchable, rows)] if "pinyin" in table.model_fields else [*rows]
     generation, at = await raise_generation(session, KIND), now()
     made = {"created_at": at, "generation": generation, "version": 1}
-    return await queries.put_with_history(
+    kept = await queries.put_with_history(
         session, table, [{**row, **made} for row in stamped], {**done._asdict(), "at": at}
     )
+    await queries.keep_beside(session, str(table.__tablename__), [*kept], at)
+    return kept
 
 
 def _searchable(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,12 @@ def test_who_administers_handles_no_applications() -> None:
     assert GRANTS[Role.MATTER_ADMIN] == PUBLIC | guides
 
 
+def test_nobody_qualifies_the_own_tellers() -> None:
+    """The manager of an outlet keeps its roster; what a training was worth is said from outside."""
+    assert holding(May.TELLER_QUALIFY) == {Role.BANK_ADMIN, Role.OUTLET_ADMIN}
+    assert holding(May.TELLER_MANAGE) == {Role.OUTLET_MANAGER, Role.BANK_ADMIN}
+
+
 def test_who_checks_changes_nothing() -> None:
     assert GRANTS[Role.AUDITOR] <= READS
     checks = {May.CHECK_ACT, May.CHECK_DO, May.GRANT_ACT, May.GRANT_CHECK}

@@ -28,7 +28,7 @@ Headers = dict[str, str]
 ROUTES = {found.name: found[1:] for found in operations()}
 OPEN = frozenset({
     "issue_token", "live", "ready", "metrics", "docs", "list_problems", "show_problem", "open_guide",
-    "show_upload_protocol",
+    "show_upload_protocol", "use_enrolment",
 })  # fmt: skip
 """Operations without a token."""
 
@@ -66,6 +66,11 @@ PERIOD = {"subject": "somebody", "valid_from": today().isoformat(), "valid_to": 
 MANAGER = PERIOD | {"role": "outlet_manager", "scope": "{outlet}"}
 REVIEWER = PERIOD | {"role": "reviewer", "scope": "330106"}
 
+DEVICE = Try(sees=May.TERMINAL_READ, elsewhere="missing")
+PERSON = Try(sees=May.TELLER_READ, elsewhere="missing")
+UNSOUND = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
+"""A key of the right shape with which anybody could sign."""
+
 SENDER = Try(sees=May.FILE_WRITE, elsewhere="missing")
 """An upload is its outlet's; said without the protocol's version, nothing is done to it."""
 
@@ -78,7 +83,7 @@ TRIED: dict[str, Try] = {
             "list_changes", "report_conformity", "report_missing", "report_expiring", "list_items",
             "list_documents", "list_outdated", "list_packages", "list_asked_materials",
             "get_own_terminal", "list_grants", "list_drafts", "list_roots", "list_revocations",
-            "list_access_records", "list_access_alerts",
+            "list_access_records", "list_access_alerts", "list_terminals", "list_tellers",
         ),
         PLAIN,
     ),
@@ -113,6 +118,15 @@ TRIED: dict[str, Try] = {
     "list_spot_checks": PLAIN,
     "get_spot_check": CHECKED,
     "act_on_spot_check": CHECKED._replace(body={"action": "confirm"}),
+    **dict.fromkeys(("list_terminals_of_outlet", "get_terminal", "list_terminal_history"), DEVICE),
+    "enrol_terminal": DEVICE._replace(body={"name": "终端", "public_jwk": UNSOUND}),
+    "allow_enrolment": DEVICE._replace(body={"name": "终端"}),
+    "act_on_terminal": DEVICE._replace(body={"action": "suspend", "reason": "lost"}),
+    **dict.fromkeys(
+        ("list_tellers_of_outlet", "get_teller", "list_teller_posts", "list_teller_history"), PERSON
+    ),
+    "add_teller": PERSON._replace(body={"code": "13900000001"}),
+    "act_on_teller": PERSON._replace(body={"action": "suspend", "reason": "leave"}),
     "apply_for_grant": Try(
         MANAGER, elsewhere="forbidden", bodies={Role.AGENCY_HEAD: REVIEWER}
     ),
@@ -151,6 +165,7 @@ async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator
     async with httpx.AsyncClient(transport=transport, base_url="http://outlet.test") as http:
         things = await _things(http, own, here.outlet)
         things |= await _supervised(state, things["number"], here.outlet)
+        things |= {"terminal": here.terminal, "teller": here.teller}
         yield World(own, foreign, things, http)
     async with owner.begin() as connection:
         await connection.execute(sa.text(f"TRUNCATE {', '.join(CHANGING)}"))

@@ -11,6 +11,7 @@ from events.service import MONTHS_AHEAD
 from kit import repeats
 from kit.clock import now, today
 from kit.db import Sessions, transaction
+from terminals import queries as terminals
 from worker.tasks import Task
 
 PERIOD = 3600.0
@@ -32,6 +33,7 @@ async def keep(sessions: Sessions) -> float:
         await access.forget_attempts(session, now() - KEPT)
         await access.forget_shares(session, now() - KEPT)
         await repeats.forget(session, now() - KEYS_KEPT)
+        await terminals.forget_enrolments(session, now() - KEYS_KEPT)
         await applications.forget_blocks(session, today() - TAKEN_WITHIN)
     async with transaction(sessions) as session:
         await rights.end_lapsed(session)

@@ -57,7 +57,11 @@ async def issue_token(
         raise MemoryStale()
     proved = await _proved(held, client_assertion, address)
     token = held.tokens.for_terminal(
-        proved.terminal.id, proved.terminal.outlet, proved.teller, seconds=LIFETIME
+        proved.terminal.id,
+        proved.terminal.outlet,
+        proved.teller,
+        seconds=LIFETIME,
+        since=proved.terminal.tokens_from,
     )
     body = {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME}
     return json(body, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,1 @@
+"""Who stands at an outlet: terminals with their keys, tellers with their posts and qualification."""
