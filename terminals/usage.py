@@ -6,7 +6,6 @@ day makes good.
 """
 
 import asyncio
-from datetime import date
 
 import structlog
 
@@ -30,7 +29,7 @@ class Usage:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._day = date.min
+        self._day = today()
         self._met: set[Pair] = set()
         self._unwritten: set[Pair] = set()
 

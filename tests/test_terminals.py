@@ -538,7 +538,7 @@ class TestStates:
             ("suspend", "outlet_manager", "stolen"),
         ]  # fmt: skip
         assert answer.json()["items"][2]["fields"] == {"status": ["active", "suspended"]}
-        assert place.key.as_dict(private=False)["x"] not in answer.text
+        assert str(place.key.as_dict(private=False)["x"]) not in answer.text
 
     async def test_anothers_is_not_found(self, http: httpx.AsyncClient, make: Make) -> None:
         one, two = await make.place(), await make.place()
