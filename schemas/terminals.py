@@ -4,7 +4,7 @@ import uuid
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.base import FILLED, WHOLE, DayOfOurs, Instant, Listing, Request, Response
@@ -67,8 +67,23 @@ Coordinate = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
+def _of(kind: str, curve: str, names: list[str], y: str) -> dict[str, Any]:
+    parts = {"kty": {"const": kind}, "crv": {"const": curve}, "alg": {"enum": [*names, None]}}
+    needed = {"required": ["y"]} if y == "string" else {}
+    return {"properties": {**parts, "y": {"type": y}}, **needed}
+
+
 class PublicJwk(Request):
     """A public key (RFC 7517): P-256 for ES256, or Ed25519 for EdDSA; nothing else is taken."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                _of("EC", "P-256", ["ES256"], "string"),
+                _of("OKP", "Ed25519", ["EdDSA", "Ed25519"], "null"),
+            ]
+        }
+    )
 
     kty: Literal["EC", "OKP"]
     crv: Literal["P-256", "Ed25519"]
