@@ -89,12 +89,12 @@ async def hold(
 async def put_back(
     session: AsyncSession, column: SealedColumn, changed: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write values that were sealed again, with what is hashed of them; each row names `at`."""
-    names = [name for name in changed[0] if name != "at"]
+    """Write values that were sealed again, with what is hashed of them; each names its `row`."""
+    names = [name for name in changed[0] if name != "row"]
     statement = (
         sa.update(column.table)
-        .where(column.table.c[column.key] == sa.bindparam("at"))
+        .where(column.table.c[column.key] == sa.bindparam("which_row"))
         .values({name: sa.bindparam(f"new_{name}") for name in names})
     )
-    rows = [{"at": row["at"], **{f"new_{n}": row[n] for n in names}} for row in changed]
+    rows = [{"which_row": row["row"], **{f"new_{n}": row[n] for n in names}} for row in changed]
     await (await session.connection()).execute(statement, rows)

@@ -98,7 +98,7 @@ def _again(
     where = column.place(key)
     plain = keys.open(sealed, bound_to=where)
     others = rehash(keys, plain) if rehash is not None else {}
-    return {"at": key, column.column: keys.seal(plain, bound_to=where), **others}
+    return {"row": key, column.column: keys.seal(plain, bound_to=where), **others}
 
 
 async def rewrap_some(vault: Vault) -> Resealing:

@@ -23,6 +23,7 @@ from kit.settings import Settings
 
 NONCE = 12
 ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
+KMS_SECONDS = 20.0
 CHECK = 16
 """Bytes of a key's check value."""
 
@@ -265,21 +266,19 @@ class KeyCommand:
     """A program that asks a key management system and prints the ring: it is told nothing but its own
     arguments, and what it says beside the ring is not shown, since it may be a secret."""
 
-    command: tuple[str, ...]
-    seconds: float = 20
+    command: str
 
     def read(self) -> str:
         """Run it."""
-        name = self.command[0] if self.command else ""
         try:
             done = subprocess.run(  # noqa: S603 -- the operator's own program, and no shell
-                self.command, stdin=subprocess.DEVNULL, capture_output=True, timeout=self.seconds,
+                shlex.split(self.command), stdin=subprocess.DEVNULL, capture_output=True, timeout=KMS_SECONDS,
                 check=True,
             )  # fmt: skip
             return done.stdout.decode()
         except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
             raise KeysUnusable(
-                f"SYT_KEYS_COMMAND: {name or 'nothing'} gave no key ring ({type(error).__name__})"
+                f"SYT_KEYS_COMMAND gave no key ring: {type(error).__name__}"
             ) from None
 
 
@@ -288,7 +287,7 @@ def key_source(settings: Settings) -> KeySource:
     if settings.keys is not None:
         return GivenKeys(settings.keys.get_secret_value())
     if settings.keys_command is not None:
-        return KeyCommand(tuple(shlex.split(settings.keys_command)))
+        return KeyCommand(settings.keys_command)
     return KeyFile(settings.home / "keys.json", settings.suite)
 
 
