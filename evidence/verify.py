@@ -4,8 +4,9 @@ Nothing that the database says of itself is believed: rows are hashed, links and
 keys that come from elsewhere. The first place that is broken is told, down to the row.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import asyncpg
 import orjson
 
 from evidence.chain import HASHES, LEAF, START, Covered, Hash, Statement, root, split
-from evidence.streams import STREAMS, Stream
+from evidence.streams import CHUNK, STREAMS, Stream
 from kit.signing import Trusted, holds
 
 BLOCKS = 16
@@ -67,13 +68,16 @@ class Report:
         return sum(self.rows.values()) / max(self.seconds, 1e-9)
 
 
-@dataclass
-class _Block:
-    """A block as it stands."""
+Rows = Mapping[tuple[str, int, int], Any]
+"""Rows as they stand, by kind, form and number."""
 
-    number: int
-    statement: Statement
-    spans: dict[str, Any] = field(default_factory=dict)
+
+class _Batch(NamedTuple):
+    """Some blocks as they stand."""
+
+    headers: Sequence[Any]
+    spans: Sequence[Any]
+    rows: Rows
 
 
 def read_roots(lines: Iterable[str], trusted: Trusted) -> list[Root]:
@@ -125,9 +129,7 @@ class Verifier:
         self._handed = {root.block: root.hash for root in self.roots}
         self._dropped = await self._last_dropped()
         number = await self._begin(since)
-        async for blocks in self._read(number):
-            for block in blocks:
-                await self._rows_of(block)
+        await self._go(number)
         await self._end()
         self.report.dropped = dict(self._dropped)
         self.report.seconds = time.monotonic() - began
@@ -165,17 +167,43 @@ class Verifier:
         if found != self._handed.pop(block):
             raise Broken(f"block {block}: not the one whose root was handed out")
 
-    async def _read(self, after: int) -> AsyncIterator[list[_Block]]:
-        """Read blocks, some at a time."""
-        while rows := await self.connection.fetch(HEADERS, after, BLOCKS):
-            blocks = [self._link(row, after + nth) for nth, row in enumerate(rows, 1)]
-            spans = await self.connection.fetch(SPANS, after + 1, after + len(rows))
-            for span in spans:
-                blocks[span["block"] - after - 1].spans[span["stream"]] = span
-            yield blocks
-            after += len(rows)
+    async def _go(self, after: int) -> None:
+        """Check all blocks, some at a time, while the next are being read."""
+        batch = await self._load(after)
+        while batch.headers:
+            ahead = asyncio.create_task(self._load(after := after + len(batch.headers)))
+            try:
+                await asyncio.to_thread(self._check, batch, after - len(batch.headers))
+            except BaseException:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+                raise
+            batch = await ahead
 
-    def _link(self, row: Any, expected: int) -> _Block:
+    async def _load(self, after: int) -> "_Batch":
+        """Read some blocks and the rows that they cover; what they say is not believed yet."""
+        headers = await self.connection.fetch(HEADERS, after, BLOCKS)
+        if not headers:
+            return _Batch([], [], {})
+        spans = await self.connection.fetch(SPANS, after + 1, after + len(headers))
+        said = [_understood(row["statement"], f"block {row['number']}") for row in headers]
+        rows: dict[tuple[str, int, int], Any] = {}
+        for wanted in _wanted(said):
+            stream, form, first, last = wanted
+            last = min(last, first + BLOCKS * CHUNK)
+            found = await self.connection.fetch(stream.read(form), first, last, timeout=PATIENCE)
+            rows |= {(stream.name, form, row[0]): row for row in found}
+        return _Batch(headers, spans, rows)
+
+    def _check(self, batch: "_Batch", after: int) -> None:
+        """Check blocks and their rows."""
+        spans = {(span["block"], span["stream"]): span for span in batch.spans}
+        for nth, row in enumerate(batch.headers, 1):
+            said = self._link(row, after + nth)
+            for name, covered in said.spans.items():
+                self._rows_of(said, name, covered, spans.get((said.block, name)), batch.rows)
+
+    def _link(self, row: Any, expected: int) -> Statement:
         """Check a block by itself, and that it follows the one before."""
         where = f"block {row['number']}"
         if row["number"] != expected:
@@ -192,7 +220,7 @@ class Verifier:
         self._previous = row["hash"].hex()
         self.report.blocks += 1
         self.report.sealed_until, self.report.key = said.at, row["key"]
-        return _Block(expected, said)
+        return said
 
     def _believe(self, row: Any, where: str, text: bytes) -> None:
         key = self.trusted.get(row["key"])
@@ -208,34 +236,24 @@ class Verifier:
                 raise Broken(f"{where}: its {name} rows do not go on from the block before")
             self._ends[name] = span.last
 
-    async def _rows_of(self, block: _Block) -> None:
+    def _rows_of(
+        self, said: Statement, name: str, covered: Covered, span: Any, rows: "Rows"
+    ) -> None:
         """Hash the rows of a block again, and compare."""
-        for name, said in block.statement.spans.items():
-            stream = STREAMS.get(name)
-            if stream is None or said.form not in stream.forms:
-                raise Broken(f"block {block.number}: has rows of a kind that is not known here")
-            if said.last < said.first or said.last <= self._dropped.get(name, 0):
-                continue
-            hashed = self._leaves(block, name, said)
-            rows = await self.connection.fetch(
-                stream.read(said.form), said.first, said.last, timeout=PATIENCE
-            )
-            given_up = self._dropped.get(name, 0)
-            _compare(stream, said.first, rows, hashed, HASHES[block.statement.hash], given_up)
-            self.report.rows[name] += len(rows)
-
-    def _leaves(self, block: _Block, name: str, said: Covered) -> list[bytes]:
-        span, hash_ = block.spans.get(name), HASHES[block.statement.hash]
-        where = f"block {block.number}"
-        if span is None or span["leaves"] is None:
-            raise Broken(f"{where}: the hashes of its {name} rows are missing")
-        hashed = split(span["leaves"])
-        count = said.last - said.first + 1
-        if len(hashed) != count or root(hash_, hashed).hex() != said.root:
-            raise Broken(f"{where}: the hashes of its {name} rows were changed")
-        if (span["first"], span["last"]) != (said.first, said.last):
-            raise Broken(f"{where}: the numbers of its {name} rows were changed")
-        return hashed
+        stream = STREAMS.get(name)
+        if stream is None or covered.form not in stream.forms:
+            raise Broken(f"block {said.block}: has rows of a kind that is not known here")
+        given_up = self._dropped.get(name, 0)
+        if covered.last < covered.first or covered.last <= given_up:
+            return
+        hashed = _leaves(said, name, covered, span)
+        found = [
+            row
+            for seq in range(covered.first, covered.last + 1)
+            if (row := rows.get((name, covered.form, seq))) is not None
+        ]
+        _compare(stream, covered.first, found, hashed, HASHES[said.hash], given_up)
+        self.report.rows[name] += len(found)
 
     async def _end(self) -> None:
         """Check what stands after the last block, and beside the order."""
@@ -251,6 +269,29 @@ class Verifier:
             if stray is not None:
                 raise Broken(f"{stream.what} {stray}: inserted past the order")
         self.report.pending = max(0, told - self._ends["event"])
+
+
+def _leaves(said: Statement, name: str, covered: Covered, span: Any) -> list[bytes]:
+    """Give the hashes of a block's rows, if they are those that were signed."""
+    where = f"block {said.block}"
+    if span is None or span["leaves"] is None:
+        raise Broken(f"{where}: the hashes of its {name} rows are missing")
+    hashed, count = split(span["leaves"]), covered.last - covered.first + 1
+    if len(hashed) != count or root(HASHES[said.hash], hashed).hex() != covered.root:
+        raise Broken(f"{where}: the hashes of its {name} rows were changed")
+    if (span["first"], span["last"]) != (covered.first, covered.last):
+        raise Broken(f"{where}: the numbers of its {name} rows were changed")
+    return hashed
+
+
+def _wanted(said: Sequence[Statement]) -> Iterator[tuple[Stream, int, int, int]]:
+    """Tell which rows some blocks cover: of each kind and form from the first to the last."""
+    for stream in STREAMS.values():
+        for form in stream.forms:
+            spans = [c for s in said if (c := s.spans.get(stream.name)) and c.form == form]
+            filled = [span for span in spans if span.last >= span.first]
+            if filled:
+                yield stream, form, filled[0].first, filled[-1].last
 
 
 def _understood(text: str, where: str) -> Statement:
