@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,12 +26,14 @@ from custody import queries, service
 from custody.inventory import SealedColumn, inventory, is_sealed
 from files import queries as files
 from files.stores import get
-from kit.clock import today
+from kit.clock import now, today
 from kit.crypto import KeyRing, KeysUnusable, load_keys, place, sealed_under
 from kit.db import transaction
 from kit.settings import Settings
 from kit.signing import Signer
 from migrations.tables import metadata
+from supervision import service as supervision
+from supervision.models import Order, SpotCheck
 from tests import make as m
 from tests.make import Make
 from tests.test_accepting import REASON
@@ -45,7 +48,7 @@ NAMED = pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.nam
 
 
 @pytest.fixture
-async def full(http: httpx.AsyncClient, make: Make) -> None:
+async def full(http: httpx.AsyncClient, make: Make, state: State) -> None:
     """Two values at least in every sealed column, made by the calls that make them, and two files."""
     shop, officer = await make.place(), await make.person(Role.ACCEPTANCE_OFFICER)
     teller, reviewer = make.teller(shop), await make.person(Role.REVIEWER)
@@ -63,6 +66,27 @@ async def full(http: httpx.AsyncClient, make: Make) -> None:
         await http.post(url, json={"purpose": "核对身份"}, headers=reviewer)
         done = await m.act(http, reviewer, case, "grant", opinion="同意", result={"number": "样例"})
         assert done.status_code == 200, done.text
+        await _supervised(state, case)
+
+
+async def _supervised(state: State, case: dict[str, Any]) -> None:
+    """What supervisors write of an application, sealed as their calls seal it."""
+    about: dict[str, Any] = {
+        "at": now(), "application": case["number"], "agency": "330106", "outlet": case["outlet"],
+        "matter": case["matter"],
+    }  # fmt: skip
+    order = Order(**about, light="red", waits_for="decision", since=today(), told=[])
+    check = SpotCheck(**about, reason="matter")
+    async with transaction(state.sessions) as session:
+        session.add_all([order, check])
+        await session.flush()
+        for row, place, name in (
+            (order, supervision.ANSWER, "answer_sealed"),
+            (check, supervision.FINDING, "finding_sealed"),
+            (check, supervision.CORRECTION, "correction_sealed"),
+        ):
+            sealed = state.keys.seal("已核实".encode(), bound_to=f"{place}:{row.id}")
+            setattr(row, name, sealed)
 
 
 async def found(state: State, column: SealedColumn, keys: KeyRing | None = None) -> list[str]:
@@ -176,13 +200,15 @@ async def fresh(state: State, owner: AsyncEngine) -> AsyncIterator[KeyRing]:
 async def again(state: State, keys: KeyRing, column: SealedColumn, rounds: int = 1000) -> int:
     """Seal a column again, some rounds long; how many values were."""
     rehash = cli_keys.REHASHED.get(column.name)
+    done = 0
     for _ in range(rounds):
         async with transaction(state.sessions) as session:
             progress = await service.reseal_some(session, keys, column, rehash)
         assert progress is not None
+        done = progress.sealed_again
         if progress.ended_at is not None:
             break
-    return progress.sealed_again
+    return done
 
 
 class TestSealingAgain:
