@@ -4,7 +4,15 @@ from datetime import datetime
 
 from pydantic import Field
 
-from schemas.base import Response
+from schemas.base import Request, Response
+
+
+class FileAsked(Request):
+    """As part of what a scan is read."""
+
+    application: str | None = Field(
+        None, max_length=60, description="The application that it belongs to."
+    )
 
 
 class FileView(Response):

@@ -7,6 +7,8 @@ import pathlib
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -136,6 +138,24 @@ def test_no_operation_is_hidden_and_all_keep_the_order(app: FastAPI) -> None:
     assert [r.path for r in routes if not r.include_in_schema] == []
     ours = [r for r in routes if r.path.startswith("/v1")]
     assert [r.path for r in ours if not isinstance(r, ContractRoute)] == []
+
+
+def test_queries_are_models_that_refuse_unknown_names(app: FastAPI) -> None:
+    """A filter with a slip of the pen would find everything."""
+
+    def asked(dependant: Any) -> Iterator[Any]:
+        yield from (field.field_info.annotation for field in dependant.query_params)
+        for part in dependant.dependencies:
+            yield from asked(part)
+
+    loose = [
+        c.original_route.path
+        for c in iter_route_contexts(app.routes)
+        if isinstance(c.original_route, APIRoute)
+        for model in asked(c.original_route.dependant)
+        if getattr(model, "model_config", {}).get("extra") != "forbid"
+    ]
+    assert loose == []
 
 
 def test_every_problem_says_what_to_do() -> None:

@@ -25,7 +25,7 @@ from files.kinds import LARGEST as LARGEST_FILE
 from files.models import StoredFile
 from files.proof import proves
 from looking.service import Look, record
-from schemas.files import FileView
+from schemas.files import FileAsked, FileView
 
 LARGEST = LARGEST_FILE + 64 * 1024
 """The file and what multipart adds to it."""
@@ -188,16 +188,14 @@ async def download_file(
     caller: Annotated[Caller, may(May.FILE_READ)],
     held: Held,
     session: Session,
-    application: Annotated[
-        str | None, Query(max_length=60, description="The application that it belongs to.")
-    ] = None,
+    narrow: Annotated[FileAsked, Query()],
 ) -> Response:
     """Read a scan: its own outlet, or who may see an application that has it among its materials."""
     row = await files.get(session, file) if file.isascii() and file.isprintable() else None
     if row is None:
         raise FileNotFound()
     if caller.outlet is None or not proves(held.keys, row.id, caller.outlet):
-        found = await _of_application(session, caller, row, application)
+        found = await _of_application(session, caller, row, narrow.application)
         look = Look(
             "file", "materials", address_of(request), found.number, found.subject_index,
             found.outlet, found.agency,
