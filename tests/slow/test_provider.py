@@ -104,9 +104,9 @@ async def test_people_of_a_provider(settings: Settings, provider: Provider, clea
         name="hr", url=provider.url, audience=CLIENT, refresh=2, longest=20 * 86_400
     )
     known = settings.model_copy(update={"issuers": (trusted,), "local_issuer": False})
-    provider.start(one)
+    await asyncio.to_thread(provider.start, one)
     async with serving(known) as http:
-        alice = provider.token()
+        alice = await asyncio.to_thread(provider.token)
         answer = await http.get("/v1/applications", headers=alice)
         assert answer.status_code == 403  # Known, and without a right: a token grants nothing.
         async with transaction(http._transport.app.state.syt.sessions) as session:  # type: ignore[attr-defined]
@@ -114,14 +114,14 @@ async def test_people_of_a_provider(settings: Settings, provider: Provider, clea
         await until(http, alice, 200)
 
         # It turns to another key: a token signed with that is taken at once, one of the old key no more.
-        provider.stop()
-        provider.start(two)
-        fresh = provider.token()
+        await asyncio.to_thread(provider.stop)
+        await asyncio.to_thread(provider.start, two)
+        fresh = await asyncio.to_thread(provider.token)
         assert (await http.get("/v1/applications", headers=fresh)).status_code == 200
         await until(http, alice, 401)
 
         # It is away: who has a token of a known key is answered, here and by a process that starts now.
-        provider.stop()
+        await asyncio.to_thread(provider.stop)
         await asyncio.sleep(3)
         assert (await http.get("/v1/applications", headers=fresh)).status_code == 200
         async with serving(known) as other:
@@ -129,7 +129,7 @@ async def test_people_of_a_provider(settings: Settings, provider: Provider, clea
             assert (await other.get("/v1/applications", headers=alice)).status_code == 401
 
         # It comes back with the old key: that is read beside the requests, by itself.
-        provider.start(one, two)
+        await asyncio.to_thread(provider.start, one, two)
         await until(http, alice, 200)
 
 
@@ -137,7 +137,7 @@ async def test_another_provider_at_the_address_is_not_believed(provider: Provide
     """It shows keys, and calls itself otherwise than the settings do."""
     key = RSAKey.generate_key(2048, {"kid": "elsewhere"})
     url = provider.url.replace("127.0.0.1", "localhost")
-    provider.start(key)
+    await asyncio.to_thread(provider.start, key)
     right = Issuer(TrustedIssuer(name="hr", url=url, audience=CLIENT))
     right.take(await fetch(right))
     assert set(right.keys) == {"elsewhere"}
