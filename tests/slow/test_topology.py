@@ -92,7 +92,7 @@ class Crowd:
                 time.sleep(PACE)
 
     def _forget(self, over: threading.Event) -> None:
-        """Forget how often they have signed in: they are one terminal, and it gets sixty tokens in 5 minutes."""
+        """Forget how often they have signed in: one terminal gets sixty tokens in five minutes."""
         while not over.wait(0.5):
             self.whole.forget_attempts()
 
