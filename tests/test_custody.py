@@ -182,7 +182,7 @@ PLAIN_BYTES = {
     "access_record.person", "access_record.purpose_commitment", "application.body_digest",
     "application.subject_index", "attempt.name", "event_text.commitment", "evidence_block.hash",
     "evidence_block.signature", "evidence_key.public", "evidence_span.leaves", "idempotency_key.body_digest",
-    "ring_key.check_value", "stored_file.sha256", "used_assertion.digest",
+    "ring_key.check_value", "stored_file.sha256", "terminal_enrolment.code_index", "used_assertion.digest",
 }  # fmt: skip
 """Hashes, keyed ones of what is personal, and what is public."""
 
