@@ -139,6 +139,7 @@ async def running(state: State) -> AsyncIterator[State]:
         await _once_there(state.counter.serials.refill)
     finally:
         _settle_memory()
+    await _once_there(state.follower.look)  # To load all may take longer than what is known may be old.
     engines = {"requests": state.engine, "submissions": state.writing}
     noting = figures.keep_noting(state.follower, state.counter.intake, engines)
     if state.settings.local_issuer:
