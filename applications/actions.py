@@ -126,7 +126,7 @@ def _is_entrusted(case: Case) -> bool:
     if case.caller.teller is None or guide is None:
         return case.caller.teller is None
     held = case.desk.permission(guide, case.desk.registry.outlet(case.row.outlet), case.day)
-    return not held.reasons and held.delegation >= Delegation.D2
+    return held.lets(Delegation.D2)
 
 
 def is_in_time(case: Case) -> bool:

@@ -35,7 +35,7 @@ class Desk:
         self, guide: CompiledGuide, outlet: OutletInfo, day: date, teller: TellerInfo | None = None
     ) -> Permission:
         """Tell what an outlet, and a teller at it, may do with a matter."""
-        agreement = self.registry.agreements.get(outlet.agreement or "")
+        agreement = self.registry.agreement(outlet.agreement, day)
         return permission(guide, outlet, agreement, teller, day)
 
 

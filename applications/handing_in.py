@@ -198,7 +198,7 @@ async def _prepare(counter: Counter, filing: Filing) -> Draft:
         faults.append(routed.fault)
     if faults or routed.agency is None:
         raise ContentInvalid(faults=[*faults, *await _reservation(counter, filing, faults)])
-    accept = wanted.accept and held.delegation >= Delegation.D2
+    accept = wanted.accept and held.lets(Delegation.D2)
     numbered = wanted.number or number(outlet.outlet, day, await counter.serials.take())
     return draft.make(
         filing, guide, desk, agency=routed.agency.code, accept=accept, numbered=numbered

@@ -34,3 +34,12 @@ class MatterNotOpen(DomainError):
         "reasons 逐条说明原因；可引导群众到能办的网点或经办机构。",
         "`reasons` names each reason; send the person to an outlet or agency that can do it.",
     )
+
+
+class CountyFull(DomainError):
+    """A county has no number left for an outlet."""
+
+    kind = Kind.CONFLICT
+    code = "county-full"
+    title = Words("该区县的网点编号已用完", "The county has no number left for an outlet")
+    advice = Words("请联系运维人员。", "Tell whoever runs the service.")

@@ -1,7 +1,9 @@
 """The registry that a process holds."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -11,6 +13,7 @@ from outlets.errors import OutletNotFound
 from outlets.models import Agreement, Bank, Outlet, Teller, Terminal
 
 KIND = "outlets"
+NONE: frozenset[str] = frozenset()
 
 
 class OutletInfo(NamedTuple):
@@ -34,6 +37,9 @@ class OutletInfo(NamedTuple):
     parent: str | None
     is_sample: bool
     version: int
+    allowed: frozenset[str] | None = None
+    """Matters that it keeps to; None: all of its agreement."""
+    denied: frozenset[str] = frozenset()
 
     @property
     def county(self) -> str:
@@ -78,11 +84,19 @@ class AgreementInfo(NamedTuple):
     ended_on: date | None
     matters: frozenset[str] | None
     max_delegation: str
+    delegations: Mapping[str, str] = MappingProxyType({})
+    """Matters of which less is entrusted."""
+    bank: str = ""
+    division: str = ""
 
     def on(self, day: date) -> bool:
         """Tell whether it is in force on `day`."""
         ended = self.ended_on is not None and day >= self.ended_on
         return self.valid_from <= day <= self.valid_to and not ended
+
+    def is_past(self, day: date) -> bool:
+        """Tell whether its last day has gone by on `day`."""
+        return day > self.valid_to or (self.ended_on is not None and day >= self.ended_on)
 
 
 class RegistryMemory:
@@ -94,6 +108,8 @@ class RegistryMemory:
         self.outlets: dict[str, OutletInfo] = {}
         self.terminals: dict[str, TerminalInfo] = {}
         self.tellers: dict[str, TellerInfo] = {}
+        self.successors: dict[str, str] = {}
+        """Agreements by the one that takes their place."""
         self.ordered: list[str] = []
         """Numbers of outlets, in order: they begin with the county."""
 
@@ -103,6 +119,8 @@ class RegistryMemory:
             self.banks[bank.code] = bank.name
         for agreement in await queries.since(session, Agreement, since):
             self.agreements[agreement.number] = _agreement(agreement)
+            if agreement.replaces is not None:
+                self.successors[agreement.replaces] = agreement.number
         for outlet in await queries.since(session, Outlet, since):
             self.outlets[outlet.number] = _outlet(outlet)
         for terminal in await queries.since(session, Terminal, since):
@@ -126,6 +144,26 @@ class RegistryMemory:
         except KeyError:
             raise OutletNotFound() from None
 
+    def agreement(self, number: str | None, day: date) -> AgreementInfo | None:
+        """Find the agreement of an outlet on a day: its own, or where that is over the one in its place.
+
+        One that is renewed takes its outlets along: nobody has to change each of them.
+        """
+        seen: set[str] = set()
+        found = self.agreements.get(number or "")
+        while found is not None and found.is_past(day) and found.number not in seen:
+            seen.add(found.number)
+            following = self.agreements.get(self.successors.get(found.number, ""))
+            if following is None or not following.valid_from <= day:
+                break
+            found = following
+        return found
+
+    def is_over(self, agreement: AgreementInfo, day: date) -> bool:
+        """Tell whether an agreement is over on `day`, and what took its place too."""
+        last = self.agreement(agreement.number, day)
+        return last is None or last.is_past(day)
+
     def terminal(self, id_: str) -> TerminalInfo | None:
         """Find a terminal by its id, in any spelling of a UUID."""
         known = self.terminals.get(id_)
@@ -147,8 +185,9 @@ def _terminal(row: Terminal) -> TerminalInfo:
 def _agreement(row: Agreement) -> AgreementInfo:
     matters = None if row.matters is None else frozenset(row.matters)
     return AgreementInfo(
-        row.number, row.valid_from, row.valid_to, row.ended_on, matters, row.max_delegation
-    )
+        row.number, row.valid_from, row.valid_to, row.ended_on, matters, row.max_delegation,
+        row.delegations, row.bank, row.division,
+    )  # fmt: skip
 
 
 def _outlet(row: Outlet) -> OutletInfo:
@@ -156,4 +195,6 @@ def _outlet(row: Outlet) -> OutletInfo:
         row.number, row.name, row.bank, row.agreement, row.kind, row.service_class, row.status,
         row.division, row.address, row.lat, row.lng, row.phone, row.hours, row.windows, row.cnaps,
         row.parent, row.is_sample, row.version,
+        None if row.allowed is None else frozenset(row.allowed),
+        frozenset(row.denied) if row.denied else NONE,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kit.db import SET, UNCOMPARED, Instant, Stamped, run
-from outlets.models import Agreement
+from outlets.models import Agreement, Outlet
 
 T = TypeVar("T", bound=Stamped)
 
@@ -83,6 +83,13 @@ async def put_with_history(
         session, statement, rows=orjson.dumps(list(rows)).decode(), kind=known.name, **deed
     )
     return {str(row.key): int(row.version) for row in done.all()}
+
+
+async def last_number(session: AsyncSession, county: str) -> str | None:
+    """Find the highest number of an outlet that a county has given out."""
+    within = col(Outlet.number).between(f"{county}000000", f"{county}999999")
+    statement = select(sa.func.max(col(Outlet.number))).where(within)
+    return (await session.exec(statement)).one()
 
 
 async def parties(session: AsyncSession, bank: str) -> Sequence[str]:

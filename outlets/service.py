@@ -11,7 +11,11 @@ from kit.clock import now
 from kit.generations import raise_generation
 from kit.pinyin import keys
 from outlets import queries
+from outlets.errors import CountyFull
 from outlets.memory import KIND
+
+SERIALS = 999_999
+"""Outlets that a county has numbers for."""
 
 
 class Deed(NamedTuple):
@@ -26,6 +30,29 @@ class Deed(NamedTuple):
 def deed(caller: Caller, action: str = "change", reason: str = "") -> Deed:
     """Name what a caller does."""
     return Deed(caller.id, caller.role, action, reason)
+
+
+async def hold(session: AsyncSession) -> None:
+    """Be the only writer of the registry from here on to the end of the transaction.
+
+    What is read from now on stays true until then: which numbers are taken, what waits for a decision.
+    """
+    await raise_generation(session, KIND)
+
+
+async def take_numbers(session: AsyncSession, county: str, count: int = 1) -> list[str]:
+    """Give the next free numbers of a county: its code and a serial of six digits, in order.
+
+    The caller is the only writer (`hold`).
+
+    Raises:
+        CountyFull: all of its serials have been given out.
+    """
+    last = await queries.last_number(session, county)
+    first = int(last[6:]) + 1 if last else 1
+    if first + count - 1 > SERIALS:
+        raise CountyFull()
+    return [f"{county}{serial:06}" for serial in range(first, first + count)]
 
 
 async def store(

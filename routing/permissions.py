@@ -23,6 +23,19 @@ class Permission(NamedTuple):
 
     delegation: Delegation
     reasons: tuple[Reason, ...]
+    limit: Reason | None = None
+    """What stands against the links beyond."""
+
+    def against(self, link: Delegation) -> tuple[Reason, ...]:
+        """List all that stands against a link; nothing where it is let. To give advice takes least."""
+        advice = link is Delegation.D0
+        found = tuple(r for r in self.reasons if not (advice and r in HARMLESS_TO_ADVICE))
+        beyond = link > self.delegation and self.limit is not None
+        return (*found, self.limit) if beyond and self.limit else found
+
+    def lets(self, link: Delegation) -> bool:
+        """Tell whether a link is let."""
+        return link <= self.delegation and not self.against(link)
 
 
 STATUS = Reason(
@@ -45,6 +58,17 @@ NOT_QUALIFIED = Reason(
     "teller-not-qualified",
     Words("柜员培训合格已过期或未取得", "the teller's qualification has run out"),
 )
+NOT_KEPT_TO = Reason(
+    "not-at-outlet", Words("该网点不办理此事项", "the outlet does not do this matter")
+)
+GUIDE_LIMIT = Reason(
+    "guide-limit", Words("该事项未委托到这一环节", "the matter is not let to outlets so far")
+)
+AGREEMENT_LIMIT = Reason(
+    "agreement-limit",
+    Words("服务协议未委托到这一环节", "the agreement does not entrust the matter so far"),
+)
+HARMLESS_TO_ADVICE = frozenset({CONSULT_ONLY, NOT_QUALIFIED})
 
 
 def permission(
@@ -56,21 +80,35 @@ def permission(
 ) -> Permission:
     """Derive what may be done: agreement ∩ service class ∩ matter ∩ the teller's qualification.
 
-    Without a teller the outlet alone is judged. Every reason against it is named, not the first.
+    Without a teller the outlet alone is judged. Every reason against it is named, not the first. What the
+    answer says and what a submission, an acceptance or a list goes by is this.
     """
     part = guide.guide.outlet
     in_force = agreement is not None and agreement.on(day)
-    limit = agreement.max_delegation if agreement is not None else Delegation.D0
-    delegation = min(part.delegation, Delegation(limit))
+    entrusted = _entrusted(agreement, guide.matter)
+    delegation = min(part.delegation, entrusted)
     checks = (
         (outlet.status != "active", STATUS),
         (not in_force, NO_AGREEMENT),
         (in_force and not _named(agreement, guide.matter), NOT_IN_AGREEMENT),
+        (not _kept_to(outlet, guide.matter), NOT_KEPT_TO),
         (outlet.service_class not in part.classes, WRONG_CLASS),
         (delegation == Delegation.D0 and in_force, CONSULT_ONLY),
         (teller is not None and not _qualified(teller, day), NOT_QUALIFIED),
     )
-    return Permission(delegation, tuple(reason for wrong, reason in checks if wrong))
+    limit = AGREEMENT_LIMIT if entrusted < part.delegation else GUIDE_LIMIT
+    return Permission(delegation, tuple(reason for wrong, reason in checks if wrong), limit)
+
+
+def _entrusted(agreement: AgreementInfo | None, matter: str) -> Delegation:
+    if agreement is None:
+        return Delegation.D0
+    most = agreement.max_delegation
+    return Delegation(min(most, agreement.delegations.get(matter, most)))
+
+
+def _kept_to(outlet: OutletInfo, matter: str) -> bool:
+    return (outlet.allowed is None or matter in outlet.allowed) and matter not in outlet.denied
 
 
 def _named(agreement: AgreementInfo | None, matter: str) -> bool:

@@ -133,6 +133,56 @@ def test_only_status_and_agreement_close_an_outlet_altogether() -> None:
     assert {r.code for r in worst.reasons if r.closes} == {"outlet-not-active", "no-agreement"}
 
 
+LINKS = """
+D3  D3  -                       D0 D1 D2 D3
+D2  D3  guide-limit             D0 D1 D2
+D3  D1  agreement-limit         D0 D1
+D0  D3  guide-limit             D0
+D3  D0  agreement-limit         D0
+"""
+"""What the guide lets, the agreement entrusts, what stands against the first link beyond, and links let."""
+
+
+@pytest.mark.parametrize("line", LINKS.strip().splitlines())
+def test_each_link_is_let_or_told_why_not(line: str) -> None:
+    let, entrusted, limit, *links = line.split()
+    found = permission(guide(let), outlet(), agreement(limit=entrusted), teller(), DAY)
+    assert [str(link) for link in Delegation if found.lets(link)] == links
+    beyond = [found.against(link)[-1].code for link in Delegation if not found.lets(link)]
+    assert set(beyond) == ({limit} - {"-"})
+
+
+def test_advice_is_given_also_by_who_is_not_qualified() -> None:
+    found = permission(guide("D0"), outlet(), agreement(), teller(YESTERDAY), DAY)
+    assert found.lets(Delegation.D0)
+    closed = permission(guide("D0"), outlet("suspended"), agreement(), teller(), DAY)
+    assert [r.code for r in closed.against(Delegation.D0)] == ["outlet-not-active"]
+
+
+def test_a_matter_of_which_less_is_entrusted() -> None:
+    terms = agreement()._replace(delegations={PENSION: "D1"})
+    found = permission(guide("D2"), outlet(), terms, teller(), DAY)
+    assert (found.delegation, found.lets(Delegation.D2)) == (Delegation.D1, False)
+    more = agreement(limit="D1")._replace(delegations={PENSION: "D3"})
+    assert permission(guide("D2"), outlet(), more, teller(), DAY).delegation is Delegation.D1
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "let"),
+    [
+        (None, (), True), ({PENSION}, (), True), (set(), (), False), ({"332014901008"}, (), False),
+        (None, {PENSION}, False), ({PENSION}, {PENSION}, False),
+    ],
+)  # fmt: skip
+def test_an_outlet_may_keep_to_some_matters(
+    allowed: set[str] | None, denied: set[str], let: bool
+) -> None:
+    kept = None if allowed is None else frozenset(allowed)
+    here = outlet()._replace(allowed=kept, denied=frozenset(denied))
+    reasons = [r.code for r in permission(guide(), here, agreement(), teller(), DAY).reasons]
+    assert reasons == ([] if let else ["not-at-outlet"])
+
+
 def test_reasons_are_said_in_both_languages() -> None:
     worst = permission(guide("D0"), outlet("exited", "basic"), None, teller(None), DAY)
     assert all(reason.message.zh and reason.message.en for reason in worst.reasons)

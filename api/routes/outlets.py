@@ -24,6 +24,9 @@ from schemas.outlets import OutletFilter, OutletView
 router = APIRouter(prefix="/v1/outlets", tags=["outlets"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.OUTLET_READ)]
 
+SHOWN = tuple(name for name in OutletInfo._fields if name in OutletView.model_fields)
+"""What is held of an outlet and shown in lists."""
+
 
 @router.get("", response_model=Page[OutletView], responses=TAGGED | refuses(404))
 async def list_outlets(
@@ -71,8 +74,9 @@ def _within(registry: RegistryMemory, division: str | None, after: str) -> Itera
 
 
 def _view(outlet: OutletInfo, held: State) -> dict[str, Any]:
+    shown = {name: getattr(outlet, name) for name in SHOWN}
     return {
-        **outlet._asdict(),
+        **shown,
         "bank_name": held.desk.registry.banks.get(outlet.bank, ""),
         "county": outlet.county,
     }
