@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.types import UserDefinedType
@@ -194,9 +195,19 @@ async def hold_name(session: AsyncSession, name: str) -> None:
     )
 
 
+READING = {"transaction_timeout": "0", "idle_in_transaction_session_timeout": "30s"}
+"""Limits of a transaction that only reads: it holds nobody up, and to read and compile a whole catalogue on
+a busy machine takes longer than a writer may; broken off each time, it would never be done."""
+
+
 async def read_as_of_now(session: AsyncSession) -> None:
-    """Let all that a transaction reads be of one moment; said before anything is read."""
-    await run(session, sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    """Let all that a transaction reads be of one moment; said before anything is read. It can't write."""
+    await run(session, sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    longer = sa.text(
+        "SELECT set_config(name, limits.value, true) FROM pg_settings JOIN jsonb_each_text(:limits)"
+        " limits (key, value) ON limits.key = name"  # PostgreSQL 16 does not know all of them.
+    ).bindparams(sa.bindparam("limits", type_=JSONB))
+    await run(session, longer, limits=READING)
 
 
 SET = {"version": "version = t.version + 1"}

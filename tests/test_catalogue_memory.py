@@ -1,12 +1,17 @@
 """What a process holds of the catalogue changes all at once, and one broken version harms no other."""
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.state import State
 from kit.clock import today
-from kit.db import transaction
+from kit.db import make_engine, make_sessions, read_as_of_now, run, transaction
+from kit.settings import Settings
 from matters.memory import Catalogue
 from tests import make as m
 
@@ -27,7 +32,8 @@ async def test_nobody_sees_half_of_a_load(state: State, monkeypatch: pytest.Monk
             (catalogue.generation, len(catalogue.in_force(today())), len(catalogue.matters))
         )
 
-    monkeypatch.setattr("matters.memory.asyncio.sleep", look)
+    # Of this module alone: what else runs in the process would sleep no more, and spin.
+    monkeypatch.setattr("matters.memory.asyncio", SimpleNamespace(sleep=look))
     await loaded(state, 0, catalogue)
     assert len(seen) >= 20
     assert set(seen) == {(before, len(catalogue.in_force(today())), len(catalogue.matters))}
@@ -56,3 +62,24 @@ async def test_a_version_that_can_not_be_used_keeps_none_from_being_read(
     finally:
         async with owner.begin() as connection:
             await connection.execute(good)
+
+
+async def test_to_read_it_all_may_take_longer_than_a_writer_may(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process on a busy machine would never have started: its reading was broken off each time."""
+    monkeypatch.setattr("kit.db.TRANSACTION_TIMEOUT", "200ms")
+    engine = make_engine(settings.database_url or "", pool_size=1)
+    sessions, slow = make_sessions(engine), sa.text("SELECT pg_sleep(0.4)")
+    try:
+        async with transaction(sessions) as session:
+            await read_as_of_now(session)
+            await run(session, slow)
+            await asyncio.sleep(0.4)
+            await run(session, slow)
+        with pytest.raises(DBAPIError):
+            async with transaction(sessions) as session:
+                await run(session, slow)
+                await run(session, slow)
+    finally:
+        await engine.dispose()
