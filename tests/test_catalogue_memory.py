@@ -71,6 +71,12 @@ async def test_to_read_it_all_may_take_longer_than_a_writer_may(
     monkeypatch.setattr("kit.db.TRANSACTION_TIMEOUT", "200ms")
     engine = make_engine(settings.database_url or "", pool_size=1)
     sessions, slow = make_sessions(engine), sa.text("SELECT pg_sleep(0.4)")
+
+    async def written() -> None:
+        async with transaction(sessions) as session:
+            await run(session, slow)
+            await run(session, slow)
+
     try:
         async with transaction(sessions) as session:
             await read_as_of_now(session)
@@ -78,8 +84,6 @@ async def test_to_read_it_all_may_take_longer_than_a_writer_may(
             await asyncio.sleep(0.4)
             await run(session, slow)
         with pytest.raises(DBAPIError):
-            async with transaction(sessions) as session:
-                await run(session, slow)
-                await run(session, slow)
+            await written()
     finally:
         await engine.dispose()

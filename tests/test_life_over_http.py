@@ -199,8 +199,8 @@ suspended          reviewer           resume
 completed          teller             deliver
 """
 """What each role may do in each state, where nothing else stands against it; digits are the risk classes for
-which it may, none: all. What is not here is refused: every other role, action and state. No guide of ours that takes the
-applicant's word entrusts acceptance to outlets: so a teller does not `accept_commitment`."""
+which it may, none: all. What is not here is refused: every other role, action and state. No guide of ours
+that takes the applicant's word entrusts acceptance to outlets: so a teller does not `accept_commitment`."""
 
 RISKS = (1, 2, 3)
 TOLERANT, COMMITTED = "332014901002", "332014901004"
