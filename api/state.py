@@ -129,9 +129,8 @@ async def _check_keys(state: State) -> None:
         await custody.check(session, state.keys)
 
 
-@asynccontextmanager
-async def running(state: State) -> AsyncIterator[State]:
-    """Fill the memories, follow their changes, and at the end let go of nothing unwritten."""
+async def _fill(state: State) -> None:
+    """Read all that is held in memory."""
     gc.disable()  # What is loaded stays: to look through it while it grows takes longer than to load.
     try:
         await _once_there(lambda: _check_keys(state))
@@ -139,7 +138,14 @@ async def running(state: State) -> AsyncIterator[State]:
         await _once_there(state.counter.serials.refill)
     finally:
         _settle_memory()
-    await _once_there(state.follower.look)  # To load all may take longer than what is known may be old.
+    # To load all may take longer than what is known may be old.
+    await _once_there(state.follower.look)
+
+
+@asynccontextmanager
+async def running(state: State) -> AsyncIterator[State]:
+    """Fill the memories, follow their changes, and at the end let go of nothing unwritten."""
+    await _fill(state)
     engines = {"requests": state.engine, "submissions": state.writing}
     noting = figures.keep_noting(state.follower, state.counter.intake, engines)
     if state.settings.local_issuer:
