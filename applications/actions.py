@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 import orjson
 
 from access.callers import Caller
+from access.policy import May
 from applications import lifecycle
 from applications.desk import Desk
 from applications.errors import ActionNotAllowed, ClaimedByOther, NotClaimed, SamePerson
-from applications.lifecycle import Move
+from applications.lifecycle import Move, Turn
 from applications.models import Application
 from kit.clock import day_of
 from kit.errors import DomainError
 from matters.compiled import CompiledGuide
 from schemas.applications import Action, ActionRequest, State
-from schemas.guides import Delegation, Exemption, Necessity
+from schemas.guides import Delegation, Exemption, Necessity, Step
 
 A = Action
 
@@ -47,6 +48,21 @@ class Case(NamedTuple):
     def guide(self) -> CompiledGuide | None:
         """The version that the application keeps, without the layers of its place."""
         return self.desk.catalogue.version(self.row.matter, self.row.guide_version)
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """The steps of its procedure; none where the guide is not to be had."""
+        return self.guide.guide.steps if self.guide is not None else ()
+
+    @property
+    def step(self) -> Step:
+        """The step in which it is."""
+        return self.laid_guide.guide.steps[self.row.step - 1]
+
+    @property
+    def turn(self) -> Turn:
+        """Where its step stands in the procedure."""
+        return lifecycle.turn(self.row.step, max(len(self.steps), self.row.step))
 
     @property
     def laid_guide(self) -> CompiledGuide:
@@ -84,7 +100,7 @@ CLAIMED = frozenset({State.IN_REVIEW, State.IN_SECOND_REVIEW, State.IN_APPROVAL}
 
 def hindrance(case: Case, move: Move) -> Hindrance:
     """Tell what stands against a legal move: separation of duties, another's claim, its own rule."""
-    if case.caller.id in _did_before(case.row, move):
+    if case.caller.id in _did_before(case.row, move) or _is_barred(case, move):
         return SamePerson
     if move.source in CLAIMED and move.by not in UNCLAIMED and (held := _held_up(case, move)):
         return held
@@ -118,6 +134,20 @@ def _did_before(row: Application, move: Move) -> set[str | None]:
         State.IN_SECOND_REVIEW: {row.accepted_by, row.reviewed_by},
         State.IN_APPROVAL: {row.accepted_by, row.reviewed_by, row.second_reviewed_by},
     }.get(State(move.source), set())
+
+
+POSTS = {
+    May.APPLICATION_REVIEW: "review",
+    May.APPLICATION_SECOND_REVIEW: "second_review",
+    May.APPLICATION_APPROVE: "approval",
+}
+"""Posts of a step, as `barred` names them."""
+
+
+def _is_barred(case: Case, move: Move) -> bool:
+    """Tell whether the caller did something in another step that keeps him from this post in this one."""
+    post = POSTS.get(move.may) if move.may is not None else None
+    return post is not None and f"{post}:{case.caller.id}" in case.row.barred
 
 
 def _is_entrusted(case: Case) -> bool:
@@ -167,6 +197,11 @@ def _is_whole(case: Case) -> bool:
     return not outstanding(case.row)
 
 
+def _may_deny(case: Case) -> bool:
+    """Deny only in a step that decides: else it goes on with an opinion, or back with a reason."""
+    return not case.steps or case.steps[case.row.step - 1].decides
+
+
 def _may_extend(case: Case) -> bool:
     """Extend once, before the promise has run out, and where the law leaves room or the guide has a basis."""
     row, guide = case.row, case.guide
@@ -187,6 +222,7 @@ EXTRA: dict[object, tuple[Callable[[Case], bool], ...]] = {
     A.PROPOSE_SUSPENSION: (lambda case: case.row.proposal is None,),
     A.SUSPEND: (lambda case: case.row.proposal == "suspension",),
     A.GRANT: (_is_whole,),
+    A.DENY: (_may_deny,),
     A.EXTEND: (_may_extend,),
     A.VOID: (_is_of_today,),
 }
@@ -198,7 +234,7 @@ def allowed(case: Case) -> list[str]:
     row, caller = case.row, case.caller
     return [
         str(move.by)
-        for move in lifecycle.open_moves(State(row.state), row.risk_class)
+        for move in lifecycle.open_moves(State(row.state), row.risk_class, case.turn)
         if move.may is not None
         and caller.reach(move.may).covers(outlet=row.outlet, agency=row.agency)
         and hindrance(case, move) is None

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from applications import draft, lifecycle
+from applications import draft, lifecycle, steps
 from applications.actions import Case, handed, is_in_time
 from applications.clocks import Moved, due
 from applications.lifecycle import Move, Timer
@@ -34,20 +34,29 @@ def apply(case: Case, move: Move) -> None:
         *(code for code in move.documents if code not in row.documents),
     ]
     CHANGES.get(move.by, _nothing)(case)
-    if move.target in lifecycle.ENDED or move.by in GIVES_AWAY:
+    if move.target in GIVEN_UP or move.by in GIVES_AWAY:
         row.claimed_by = row.claimed_until = None
     elif row.claimed_by == case.caller.id:
         row.claimed_until = case.now + LEASE
 
 
 GIVES_AWAY = frozenset({Action.PASS, Action.SUSPEND, Action.TRANSFER})
+GIVEN_UP = lifecycle.ENDED | {State.ACCEPTED}
+"""States in which nobody has a claim: what is accepted waits to be taken."""
 
 
 def date_anew(row: Application, case: Case) -> None:
     """Work out all limits as they now stand, by the calendar that is known now."""
     moved = Moved(row.corrected_days, row.suspended_days, row.extended_days, row.supplied_at)
     workdays = case.desk.calendar.workdays
-    clocks = due(case.laid_guide.guide, workdays, row.received_at, row.accepted_at, moved)
+    clocks = due(
+        case.laid_guide.guide,
+        workdays,
+        row.received_at,
+        row.accepted_at,
+        moved,
+        steps.standing(row),
+    )
     waited_for = row.due_on
     for name, value in clocks._asdict().items():
         setattr(row, name, value)
@@ -201,7 +210,11 @@ def _transfer(case: Case) -> None:
 
 
 def _send_back(case: Case) -> None:
-    """Give it back to the person who knows it."""
+    """Give it back: to the step before, or within its own to the person who knows it."""
+    if case.row.state == State.ACCEPTED:
+        steps.send_back(case)
+        date_anew(case.row, case)
+        return
     case.row.claimed_by, case.row.claimed_until = case.row.reviewed_by, case.now + LEASE
     case.row.second_reviewed_by = None
 
@@ -210,6 +223,15 @@ def _pass(case: Case) -> None:
     case.row.proposal = None
     if case.row.state == State.IN_APPROVAL:
         case.row.second_reviewed_by = case.caller.id
+
+
+def _grant(case: Case) -> None:
+    """Decide; or, where other steps follow, give it on to the next."""
+    if case.row.state == State.COMPLETED:
+        _decide(case, "granted")
+        return
+    steps.pass_on(case)
+    date_anew(case.row, case)
 
 
 def _decide(case: Case, outcome: str) -> None:
@@ -242,7 +264,7 @@ CHANGES: dict[object, Callable[[Case], None]] = {
     Action.RESUME: _resume,
     Action.PASS: _pass,
     Action.SEND_BACK: _send_back,
-    Action.GRANT: lambda case: _decide(case, "granted"),
+    Action.GRANT: _grant,
     Action.DENY: lambda case: _decide(case, "denied"),
     Action.EXTEND: _extend,
     Action.TRANSFER: _transfer,

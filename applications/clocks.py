@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from kit.clock import day_of
 from kit.workdays import Workdays
 from schemas.applications import Light, State
-from schemas.guides import Guide
+from schemas.guides import Guide, Step
 
 
 class Due(NamedTuple):
@@ -19,6 +19,7 @@ class Due(NamedTuple):
     yellow_on: date
     red_on: date
     overdue_on: date | None
+    step_due_on: date | None
 
 
 class Moved(NamedTuple):
@@ -35,12 +36,29 @@ class Moved(NamedTuple):
 UNMOVED = Moved()
 
 
+class Standing(NamedTuple):
+    """In which step an application is, and what is known of that step's own clock."""
+
+    step: int = 1
+    began_at: datetime | None = None
+    """None: with the application itself."""
+    moved_from: int = 0
+    """Working days that the clocks had been moved by when it began."""
+    spent: int = 0
+    """Working days that went by on it before it was sent back: the step's limit is one, however often it is
+    taken up."""
+
+
+AT_FIRST = Standing()
+
+
 def due(
     guide: Guide,
     days: Workdays,
     received_at: datetime,
     accepted_at: datetime | None,
     moved: Moved = UNMOVED,
+    standing: Standing = AT_FIRST,
 ) -> Due:
     """Work out both limits in working days, the first day not counted.
 
@@ -48,7 +66,8 @@ def due(
     acceptance; until then the day to tell about acceptance is what is waited for. Yellow from the day
     on which a third of the promise, one day at least, is left; red on its last day; overdue after the
     legal limit, or after the promised one where the law sets none. An extension moves the legal limit
-    only where the guide names the basis for it.
+    only where the guide names the basis for it. Of several steps each has its own limit, which is what is
+    waited for; where it is one of law (转移接续各环节15个工作日), the application is overdue after it.
     """
     stood = moved.corrected + moved.suspended + (moved.extended if guide.extension_basis else 0)
     legal = _limit(days, received_at, guide.legal_limit.value, stood) if guide.legal_limit else None
@@ -57,7 +76,13 @@ def due(
     if accepted_at is not None:
         length = guide.promised_limit.value
         near = promised = _limit(days, accepted_at, length, moved.suspended + moved.extended)
-    last = legal or promised
+    last, step_due = legal or promised, promised
+    if accepted_at is not None and len(guide.steps) > 1:
+        step = guide.steps[standing.step - 1]
+        step_due = _step_limit(step, days, received_at, accepted_at, moved, standing)
+        if step_due < near:
+            near, length = step_due, step.limit
+        last = min(last or step_due, step_due) if step.is_legal else last
     return Due(
         legal_due_on=legal,
         promised_due_on=promised,
@@ -66,7 +91,24 @@ def due(
         yellow_on=days.before(near, max(1, length // 3)),
         red_on=near,
         overdue_on=last + timedelta(days=1) if last else None,
+        step_due_on=step_due,
     )
+
+
+def _step_limit(
+    step: Step,
+    days: Workdays,
+    received_at: datetime,
+    accepted_at: datetime,
+    moved: Moved,
+    standing: Standing,
+) -> date:
+    """Give the last day of a step: from when it began, less what was spent on it, moved by what stood since."""
+    since, stood = standing.began_at, moved.suspended + moved.extended - standing.moved_from
+    if since is None and step.is_legal:
+        since, stood = received_at, stood + moved.corrected
+    left = max(step.limit - standing.spent, 1) if standing.spent else step.limit
+    return _limit(days, since or accepted_at, left, stood)
 
 
 def _limit(days: Workdays, start: datetime, length: int, moved: int) -> date:

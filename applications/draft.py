@@ -46,6 +46,7 @@ class Draft:
     yellow_on: date
     red_on: date
     overdue_on: date | None
+    step_due_on: date | None
     light_told: int
     light_until: date
     accepted_by: str | None
@@ -73,6 +74,8 @@ class Draft:
     stopped_at: ClassVar[datetime | None] = None
     extended_days: ClassVar[int] = 0
     proposal: ClassVar[str | None] = None
+    past_steps: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    barred: ClassVar[Sequence[str]] = ()
 
 
 def papers(state: State, handed: Sequence[HandedIn]) -> list[str]:

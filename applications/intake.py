@@ -45,6 +45,7 @@ TYPES = {
     "captured_at": "timestamptz", "accepted_at": "timestamptz", "legal_due_on": "date",
     "promised_due_on": "date", "due_provisional": "bool", "calendar_generation": "bigint",
     "due_on": "date", "yellow_on": "date", "red_on": "date", "overdue_on": "date",
+    "step_due_on": "date",
     "light_told": "smallint", "light_until": "date",
     "accepted_by": "text", "documents": "text[]", "materials": "jsonb", "subject_index": "bytea",
     "sealed": "bytea", "actor": "text",

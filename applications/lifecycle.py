@@ -15,6 +15,31 @@ class Timer(StrEnum):
     ARCHIVE = "archive"
 
 
+class Turn(StrEnum):
+    """Where a step stands among the steps of its procedure."""
+
+    ONLY = "only"
+    FIRST = "first"
+    MIDDLE = "middle"
+    LAST = "last"
+
+
+ANY, BEGINS, GOES_ON, COMES_AFTER, ENDS = (
+    tuple(Turn),
+    (Turn.ONLY, Turn.FIRST),
+    (Turn.FIRST, Turn.MIDDLE),
+    (Turn.MIDDLE, Turn.LAST),
+    (Turn.ONLY, Turn.LAST),
+)
+
+
+def turn(step: int, steps: int) -> Turn:
+    """Tell where step `step` of `steps` stands."""
+    if steps == 1:
+        return Turn.ONLY
+    return Turn.FIRST if step == 1 else Turn.LAST if step == steps else Turn.MIDDLE
+
+
 class Move(NamedTuple):
     """One edge of the life: who may take it from a state, where it leads, which paper it makes."""
 
@@ -25,6 +50,8 @@ class Move(NamedTuple):
     documents: tuple[str, ...] = ()
     risk_classes: tuple[int, ...] = (1, 2, 3)
     """Risk classes of the step for which the edge is there."""
+    turns: tuple[Turn, ...] = ANY
+    """Where the step must stand in its procedure."""
 
 
 S, A = State, Action
@@ -52,11 +79,13 @@ MOVES = (
     Move(S.ACCEPTED, A.TRANSFER, S.ACCEPTED, REVIEW),
     Move(S.ACCEPTED, A.EXTEND, S.ACCEPTED, APPROVE, ("EXT",)),
     Move(S.ACCEPTED, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
-    Move(S.ACCEPTED, A.VOID, S.VOIDED, May.APPLICATION_VOID),
+    Move(S.ACCEPTED, A.VOID, S.VOIDED, May.APPLICATION_VOID, turns=BEGINS),
     Move(S.IN_REVIEW, A.PROPOSE_SUSPENSION, S.IN_REVIEW, REVIEW),
     Move(S.IN_REVIEW, A.SUSPEND, S.SUSPENDED, APPROVE, ("SPE",)),
     Move(S.IN_REVIEW, A.PASS, S.IN_SECOND_REVIEW, REVIEW, risk_classes=(2, 3)),
-    Move(S.IN_REVIEW, A.GRANT, S.COMPLETED, REVIEW, ("STL",), risk_classes=(1,)),
+    Move(S.IN_REVIEW, A.GRANT, S.ACCEPTED, REVIEW, risk_classes=(1,), turns=GOES_ON),
+    Move(S.IN_REVIEW, A.GRANT, S.COMPLETED, REVIEW, ("STL",), risk_classes=(1,), turns=ENDS),
+    Move(S.IN_REVIEW, A.SEND_BACK, S.ACCEPTED, REVIEW, turns=COMES_AFTER),
     Move(S.IN_REVIEW, A.DENY, S.COMPLETED, REVIEW, ("NST",), risk_classes=(1,)),
     Move(S.IN_REVIEW, A.EXTEND, S.IN_REVIEW, APPROVE, ("EXT",)),
     Move(S.IN_REVIEW, A.TRANSFER, S.ACCEPTED, REVIEW),
@@ -69,12 +98,14 @@ MOVES = (
     Move(S.SUSPENDED, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
     Move(S.IN_SECOND_REVIEW, A.SEND_BACK, S.IN_REVIEW, SECOND),
     Move(S.IN_SECOND_REVIEW, A.PASS, S.IN_APPROVAL, SECOND, risk_classes=(3,)),
-    Move(S.IN_SECOND_REVIEW, A.GRANT, S.COMPLETED, SECOND, ("STL",), risk_classes=(2,)),
+    Move(S.IN_SECOND_REVIEW, A.GRANT, S.ACCEPTED, SECOND, risk_classes=(2,), turns=GOES_ON),
+    Move(S.IN_SECOND_REVIEW, A.GRANT, S.COMPLETED, SECOND, ("STL",), risk_classes=(2,), turns=ENDS),
     Move(S.IN_SECOND_REVIEW, A.DENY, S.COMPLETED, SECOND, ("NST",), risk_classes=(2,)),
     Move(S.IN_SECOND_REVIEW, A.EXTEND, S.IN_SECOND_REVIEW, APPROVE, ("EXT",)),
     Move(S.IN_SECOND_REVIEW, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
     Move(S.IN_APPROVAL, A.SEND_BACK, S.IN_REVIEW, APPROVE),
-    Move(S.IN_APPROVAL, A.GRANT, S.COMPLETED, APPROVE, ("STL",)),
+    Move(S.IN_APPROVAL, A.GRANT, S.ACCEPTED, APPROVE, turns=GOES_ON),
+    Move(S.IN_APPROVAL, A.GRANT, S.COMPLETED, APPROVE, ("STL",), turns=ENDS),
     Move(S.IN_APPROVAL, A.DENY, S.COMPLETED, APPROVE, ("NST",)),
     Move(S.IN_APPROVAL, A.EXTEND, S.IN_APPROVAL, APPROVE, ("EXT",)),
     Move(S.IN_APPROVAL, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
@@ -97,25 +128,31 @@ PERMISSIONS = {
 """Permissions of which one is needed to ask for an action at all."""
 
 
-def find(state: State, action: Action, risk_class: int) -> Move | None:
+def find(state: State, action: Action, risk_class: int, turn: Turn = Turn.ONLY) -> Move | None:
     """Find the edge that `action` takes from `state`, if there is one."""
-    for move in MOVES:
-        if move.source == state and move.by == action and risk_class in move.risk_classes:
-            return move
-    return None
+    return next((m for m in open_moves(state, risk_class, turn) if m.by == action), None)
 
 
-def open_moves(state: State, risk_class: int) -> list[Move]:
+def open_moves(state: State, risk_class: int, turn: Turn = Turn.ONLY) -> list[Move]:
     """List the edges that a person can take from `state`."""
     return [
         m for m in MOVES
-        if m.source == state and risk_class in m.risk_classes and m.may is not None
+        if m.source == state and risk_class in m.risk_classes and turn in m.turns
+        and m.may is not None
     ]  # fmt: skip
 
 
 def by_itself(timer: Timer) -> Move:
     """Give the edge that a timer takes."""
     return next(move for move in MOVES if move.by == timer)
+
+
+WORDS: dict[tuple[Turn, ...], str] = {
+    BEGINS: "first step",
+    GOES_ON: "more steps follow",
+    COMES_AFTER: "to the step before",
+    ENDS: "last step",
+}
 
 
 def mermaid() -> str:
@@ -126,6 +163,9 @@ def mermaid() -> str:
 
 
 def _note(move: Move) -> str:
-    if move.risk_classes == (1, 2, 3):
-        return ""
-    return f" (risk {', '.join(map(str, move.risk_classes))})"
+    parts = []
+    if move.risk_classes != (1, 2, 3):
+        parts.append(f"risk {', '.join(map(str, move.risk_classes))}")
+    if move.turns != ANY:
+        parts.append(WORDS[move.turns])
+    return f" ({'; '.join(parts)})" if parts else ""

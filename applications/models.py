@@ -1,6 +1,7 @@
 """Tables of applications. What is personal stands sealed; current state stands on the row."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -30,6 +31,9 @@ PROVISIONAL = sa.text(f"due_provisional AND {OPEN}")
 
 UNSUPPLIED = sa.text("state = 'correction'")
 IN_HAND = sa.text("state = 'delivered'")
+
+
+NONE_YET: Mapping[str, Any] = {"server_default": sa.text("'{}'"), "nullable": False}
 
 
 def _days() -> sa.Column[int]:
@@ -122,6 +126,25 @@ class Application(SQLModel, table=True):
         max_length=12,
         description="What waits for another to decide: refusal, suspension.",
     )
+    step_began_at: datetime | None = Field(
+        default=None, sa_type=Instant, description="Of a step after the first, or taken up again."
+    )
+    step_due_on: date | None = Field(default=None, sa_type=sa.Date)
+    step_moved_from: int = Field(
+        default=0,
+        sa_column=_days(),
+        description="Working days that the clocks had been moved by before this step began.",
+    )
+    past_steps: list[dict[str, Any]] = Field(
+        default_factory=list,
+        sa_column=sa.Column(JSONB, server_default="[]", nullable=False),
+        description="Steps that ended, in their order: agency, days, letter, how, and by whom.",
+    )
+    barred: list[str] = Field(
+        default_factory=list,
+        sa_column=sa.Column(ARRAY(sa.String(110)), **NONE_YET),
+        description="Posts of this step, and who may not hold them for what he did in another.",
+    )
     notices_sealed: bytes | None = Field(
         default=None, description="What was told or proposed last: correction, suspension, refusal."
     )
@@ -146,6 +169,26 @@ class Application(SQLModel, table=True):
 def _tell_light(_: object, __: object, row: Application) -> None:
     """Keep the light beside the days and the state that it follows from, whoever changed them."""
     row.light_told, row.light_until = told(row, today())
+
+
+class ApplicationPart(SQLModel, table=True):
+    """An agency that had a step of an application: it goes on seeing it, wherever it is now.
+
+    The day of receipt stands beside, so that an agency's list is read from an index in its order.
+    """
+
+    __tablename__ = "application_part"
+    __table_args__ = (
+        sa.Index(
+            "application_part_agency_newest_idx", "agency", sa.text("received_at DESC"),
+            sa.text("application DESC"),
+        ),
+        {"info": {"grants": "SELECT, INSERT"}},
+    )  # fmt: skip
+
+    application: str = Field(primary_key=True, max_length=40)
+    agency: str = Field(primary_key=True, max_length=6)
+    received_at: datetime = Field(sa_type=Instant)
 
 
 class NumberBlock(SQLModel, table=True):

@@ -9,6 +9,7 @@ from applications.actions import Case, handed, outstanding
 from applications.changes import notices
 from applications.checks import may_follow, set_faults
 from applications.clocks import Moved, due
+from applications.lifecycle import GOES_ON
 from kit.errors import Fault, Words
 from matters.compiled import CompiledGuide
 from routing.rules import route
@@ -82,6 +83,21 @@ def faults(case: Case) -> Iterator[Fault]:
 def _none(_: Case) -> Iterator[Fault]:
     """Find nothing more."""
     return iter(())
+
+
+def _granted(case: Case) -> Iterator[Fault]:
+    """Find a letter that lacks where the step sends one, or is not sent; a result of a step that has none."""
+    step, sent = case.step, case.body.letter
+    if step.letter and sent is None:
+        yield Fault(
+            "/letter", "required", Words(f"须填写{step.letter}的编号", "its number is needed")
+        )
+    if not step.letter and sent is not None:
+        words = Words("本环节不发函件", "no letter goes with this step")
+        yield Fault("/letter", "unexpected", words)
+    if case.body.result is not None and case.turn in GOES_ON:
+        words = Words("本环节不产生办理结果", "a result is of the last step")
+        yield Fault("/result", "unexpected", words)
 
 
 def _delivery(case: Case) -> Iterator[Fault]:
@@ -277,4 +293,5 @@ CHECKS: dict[Action, Callable[[Case], Iterator[Fault]]] = {
     Action.EXTEND: _extension,
     Action.TRANSFER: _transfer,
     Action.DELIVER: _delivery,
+    Action.GRANT: _granted,
 }

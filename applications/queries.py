@@ -1,20 +1,22 @@
 """Every statement on applications. Nothing here decides; nothing outside here selects."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import reduce
 from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH
+from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Caller, Reach
 from access.policy import May
+from agencies.models import Agency
 from applications.clocks import DARK, NEVER, SHADES
 from applications.lifecycle import ENDED
 from applications.models import (
@@ -24,17 +26,19 @@ from applications.models import (
     PROVISIONAL,
     UNACCEPTED,
     Application,
+    ApplicationPart,
     NumberBlock,
 )
 from applications.numbers import SERIALS, parts
+from events.models import Event
 from kit.clock import CHINA
 from kit.db import Instant, run
 from kit.generations import Generation
 from kit.workdays import KIND as CALENDAR
 from schemas.applications import ApplicationFilter, Light, State, TaskFilter
 
-A = Application
-AGENCY_DIGITS = 6
+A, P = Application, ApplicationPart
+AGENCY_DIGITS, PROVINCE_DIGITS = 6, 2
 LIT = frozenset(State) - DARK
 LEASE = timedelta(minutes=30)
 """How long a claim holds without work."""
@@ -72,6 +76,23 @@ def visible_to(caller: Caller) -> Any:
     return select(Application).where(within(caller.reach(May.APPLICATION_READ)))
 
 
+def _was_in(reach: Reach) -> Iterator[sa.ColumnElement[bool]]:
+    """Say in SQL that agencies of a reach had a step: by the row alone, which who waits for it reads again."""
+    for digits in (*sorted(reach.agencies), *reach.areas):
+        path = f'$[*].agency ? (@ starts with "{digits}")'
+        yield sa.func.jsonb_path_exists(A.past_steps, sa.cast(path, JSONPATH))
+
+
+def _of_agencies(reach: Reach, agency: Any) -> sa.ColumnElement[bool]:
+    parts = [_one_of(agency, reach.agencies)] if reach.agencies else []
+    return sa.or_(*parts, *(in_area(agency, area) for area in reach.areas))
+
+
+def has_agencies(reach: Reach) -> bool:
+    """Tell whether something may have left the reach: no step is done outside of the province."""
+    return bool(reach.agencies) or any(len(area) > PROVINCE_DIGITS for area in reach.areas)
+
+
 async def get(
     session: AsyncSession, caller: Caller, number: str, *, lock: bool = False
 ) -> Application | None:
@@ -79,7 +100,10 @@ async def get(
 
     The lock is taken before anything is written, so that numbers of events follow its history.
     """
-    statement = visible_to(caller).where(A.number == number)
+    reach = caller.reach(May.APPLICATION_READ)
+    statement = select(Application).where(
+        A.number == number, sa.or_(within(reach), *_was_in(reach))
+    )
     if lock:
         statement = statement.with_for_update(key_share=True)
     found: Application | None = (await session.exec(statement)).one_or_none()
@@ -123,8 +147,54 @@ async def page(
         statement = select(row).order_by(*_newest(row)).limit(limit)
     else:
         statement = _each_told(statement, narrow.state, newest, limit)
+    if has_agencies(caller.reach(May.APPLICATION_READ)):
+        statement = _together(statement, _passed_on(caller, narrow, after, day), limit)
     rows: Sequence[Application] = (await session.exec(statement)).all()
     return rows
+
+
+def _together(here: Any, passed_on: Any, limit: int) -> Any:
+    """Merge a page of what is here with one of what was here."""
+    both = sa.union_all(sa.select(here.subquery()), sa.select(passed_on.subquery()))
+    row = aliased(Application, both.subquery(), adapt_on_names=True)
+    return select(row).order_by(*_newest(row)).limit(limit)
+
+
+def _passed_on(
+    caller: Caller, narrow: ApplicationFilter, after: tuple[datetime, str] | None, day: date
+) -> Any:
+    """Select the newest of what agencies of the caller's had a step of, and is elsewhere now.
+
+    Of each agency by itself, in the order of an index; of two that had a step the first one tells of it.
+    """
+    reach = caller.reach(May.APPLICATION_READ)
+    agency = select(Agency.code).where(_of_agencies(reach, col(Agency.code))).subquery()
+    earlier = aliased(ApplicationPart)
+    twice = select(earlier.application).where(
+        earlier.application == P.application, col(earlier.agency) < col(P.agency),
+        _of_agencies(reach, col(earlier.agency)),
+    )  # fmt: skip
+    part = (
+        _narrowed(select(Application), narrow)
+        .join(ApplicationPart, P.application == A.number)
+        .where(P.agency == agency.c.code, ~within(reach), ~twice.exists(), *_lit_so(narrow, day))
+        .order_by(col(P.received_at).desc(), col(P.application).desc())
+        .limit(narrow.limit + 1)
+    )
+    if after is not None:
+        part = part.where(_tuple(P.received_at, P.application) < _values(*after))
+    each = part.correlate(agency).lateral()
+    row = aliased(Application, each)
+    every = select(row).select_from(agency.join(each, sa.true()))
+    return every.order_by(*_newest(row)).limit(narrow.limit + 1)
+
+
+def _lit_so(narrow: ApplicationFilter, day: date) -> list[sa.ColumnElement[bool]]:
+    """Say in SQL which light is asked for, as the days have it."""
+    if narrow.light is None:
+        return []
+    dark = col(A.state).in_(sorted(DARK))
+    return [dark] if narrow.light is Light.NONE else [~dark, _shines(narrow.light, day)]
 
 
 def _narrowed(statement: Any, narrow: ApplicationFilter) -> Any:
@@ -272,7 +342,8 @@ def _had_no_part(caller: Caller, step: str) -> sa.ColumnElement[bool]:
         "second_review": (A.accepted_by, A.reviewed_by),
         "approval": (A.accepted_by, A.reviewed_by, A.second_reviewed_by),
     }[step]
-    return sa.and_(*(col(column).is_distinct_from(caller.id) for column in before))
+    barred = sa.literal(f"{step}:{caller.id}") == sa.any_(col(A.barred))
+    return sa.and_(~barred, *(col(column).is_distinct_from(caller.id) for column in before))
 
 
 async def tasks(
@@ -487,6 +558,14 @@ async def provisional(session: AsyncSession) -> int:
     """Count open applications with a due day in a year whose calendar is not known yet."""
     statement = select(sa.func.count()).select_from(Application).where(PROVISIONAL)
     return int((await session.exec(statement)).one())
+
+
+async def let_go(session: AsyncSession, gone: Event, received_at: datetime) -> None:
+    """Tell an agency that its step has ended elsewhere, and let it go on seeing the application."""
+    values = {"application": gone.application, "agency": gone.agency, "received_at": received_at}
+    part = pg_insert(ApplicationPart).values(values).on_conflict_do_nothing().cte("part")
+    told = gone.model_dump(exclude={"id", "xid"})
+    await session.exec(sa.insert(Event).values(told).add_cte(part))
 
 
 async def number_refused(session: AsyncSession, terminal: str, number: str) -> str | None:

@@ -84,7 +84,7 @@ def may_ask(caller: Caller, row: Application, wanted: ActionRequest) -> None:
 
 def _legal(case: Case, wanted: ActionRequest) -> Move:
     row = case.row
-    move = lifecycle.find(State(row.state), wanted.action, row.risk_class)
+    move = lifecycle.find(State(row.state), wanted.action, row.risk_class, case.turn)
     may: dict[str, Any] = {"actions": actions.allowed(case), "state": row.state}
     if move is None or move.may is None:
         raise ActionNotAllowed(**may)

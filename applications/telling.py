@@ -6,13 +6,13 @@ import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import NO_REACH, Caller
-from applications import needs
+from applications import needs, queries
 from applications.actions import Case
 from applications.lifecycle import Timer
 from events import service as events
 from events.models import Event
 from kit.clock import day_of
-from schemas.applications import Action, ActionRequest
+from schemas.applications import Action, ActionRequest, State
 
 EVENT_KINDS: dict[object, str] = {
     Action.ACCEPT: "application.accepted",
@@ -40,6 +40,12 @@ EVENT_KINDS: dict[object, str] = {
     Timer.ARCHIVE: "application.archived",
 }
 
+STEP_KINDS = {
+    (Action.GRANT, State.ACCEPTED): "application.step_passed_on",
+    (Action.SEND_BACK, State.ACCEPTED): "application.step_sent_back",
+}
+"""By action and the state it has led to."""
+
 SYSTEM = Caller(id="system", role="system", reaches=NO_REACH)
 """Who does what happens by itself."""
 
@@ -64,7 +70,7 @@ def by_itself(case: Case, timer: Timer) -> Event:
 
 async def tell(session: AsyncSession, case: Case, before: dict[str, Any]) -> None:
     """Append what was done; `before` is what the row was of, in what an event tells."""
-    kind, said = EVENT_KINDS[case.body.action], _words(case.body)
+    kind, said = _kind(case), _words(case.body)
     text = orjson.dumps(said).decode() if said else ""
     made = event(case, kind, **_facts(case, before))
     if case.row.agency != before["agency"]:
@@ -72,11 +78,20 @@ async def tell(session: AsyncSession, case: Case, before: dict[str, Any]) -> Non
     await events.append(session, made, text=text, keys=case.desk.keys)
 
 
+def _kind(case: Case) -> str:
+    """Name what happened: what leads to another step is not what leads to a decision."""
+    action, state = case.body.action, State(case.row.state)
+    return STEP_KINDS.get((action, state)) or EVENT_KINDS[action]
+
+
 async def _tell_who_had_it(session: AsyncSession, case: Case, agency: str) -> None:
     """Tell the agency that it has gone: in its feed there is nothing of it any more."""
     gone = event(case, "application.transferred_away", to=case.row.agency)
     gone.agency = agency
-    session.add(gone)  # Written together with what follows.
+    if _kind(case) in STEP_KINDS.values():
+        await queries.let_go(session, gone, case.row.received_at)
+    else:
+        session.add(gone)  # Written together with what follows.
 
 
 def _facts(case: Case, before: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +121,13 @@ def _due(case: Case) -> dict[str, Any]:
     }
 
 
+def _step(case: Case) -> dict[str, Any]:
+    """Name the step that begins and its limit, and the letter that went with it."""
+    row = case.row
+    due = row.step_due_on.isoformat() if row.step_due_on else None
+    return {"step": row.step, "step_due_on": due, "letter": case.body.letter}
+
+
 ABOUT: dict[Action, Any] = {
     Action.ACCEPT: _due,
     Action.ACCEPT_TOLERANT: lambda case: {
@@ -128,6 +150,8 @@ ABOUT: dict[Action, Any] = {
     Action.PROPOSE_SUSPENSION: lambda case: {
         "procedure": case.body.procedure, "working_days": case.body.working_days,
     },
+    Action.GRANT: lambda case: _step(case) if case.row.state == State.ACCEPTED else {},
+    Action.SEND_BACK: lambda case: _step(case) if case.row.state == State.ACCEPTED else {},
     Action.RESUME: lambda case: {**_due(case), "suspended_days": case.row.suspended_days},
     Action.EXTEND: lambda case: {**_due(case), "working_days": case.row.extended_days},
 }  # fmt: skip

@@ -38,6 +38,7 @@ def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[st
         "teller": row.teller,
         "agency": {"code": row.agency, "name": desk.agencies.name(row.agency)},
         "step": row.step,
+        "step_due_on": row.step_due_on,
         "decided_by": row.decided_by,
         "outcome": row.outcome,
         "received_at": row.received_at.astimezone(CHINA),
@@ -89,7 +90,22 @@ def detail(
         "materials": row.materials,
         "result": _result(row, desk, revealed=revealed),
         "notices": notices(row, desk.keys),
+        "past_steps": _past_steps(row, desk),
     }
+
+
+def _past_steps(row: Application, desk: Desk) -> list[dict[str, Any]]:
+    """Show the steps that ended, each by its name and its agency's; who did them stands in the events."""
+    guide = desk.catalogue.version(row.matter, row.guide_version)
+    names = [step.name for step in guide.guide.steps] if guide is not None else []
+    return [
+        {
+            **{name: value for name, value in past.items() if name != "people"},
+            "name": names[past["step"] - 1] if past["step"] <= len(names) else "",
+            "agency": {"code": past["agency"], "name": desk.agencies.name(past["agency"])},
+        }
+        for past in row.past_steps
+    ]
 
 
 def _masked(plain: dict[str, Any], row: Application, desk: Desk) -> dict[str, Any]:

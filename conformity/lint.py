@@ -64,6 +64,11 @@ WORDS = {
     "routing-field-missing": Words(
         "申请表没有确定办理机构的必填栏目", "the form does not ask for the place that decides who handles it"
     ),
+    "step-continues-later": Words(
+        "延续环节须是之前的环节", "a step can only continue an earlier one"
+    ),
+    "letter-goes-nowhere": Words("最后环节之后没有机构收函", "no agency follows that a letter could go to"),
+    "last-step-decides": Words("最后环节须可作出决定", "the last step must be able to decide"),
     "other-department": Words("医疗、生育保险不属于人社部门", "health insurance belongs to another department"),
     "calls-customer": Words("应称申请人，不称客户", "people are applicants, not customers"),
     "natural-days": Words("时限按工作日计，不用自然日", "limits are in working days"),
@@ -284,9 +289,26 @@ def routing(guide: GuideContent) -> Iterator[Finding]:
         if isinstance(part, dict) and isinstance(required, list) and name in required
         if isinstance(part.get("x-routing"), str)
     }
+    fields = set(properties) if isinstance(properties, dict) else set()
+    needed = set(required) if isinstance(required, list) else set()
     for at, step in enumerate(guide.steps):
-        if step.basis is not Basis.OUTLET and step.basis not in asked:
+        if step.basis is Basis.FORM_FIELD:
+            known = fields & needed if at == 0 else fields  # A later step may stay where it is.
+            if step.field not in known:
+                yield _error("routing-field-missing", "steps", at, "field")
+        elif step.basis is not Basis.OUTLET and step.basis not in asked:
             yield _error("routing-field-missing", "steps", at, "basis")
+
+
+def order_of_steps(guide: GuideContent) -> Iterator[Finding]:
+    """A step goes on with an earlier one; what ends a procedure may deny."""
+    for at, step in enumerate(guide.steps):
+        if step.continues is not None and step.continues > at:
+            yield _error("step-continues-later", "steps", at, "continues")
+        if step.letter and at == len(guide.steps) - 1:
+            yield _error("letter-goes-nowhere", "steps", at, "letter")
+    if not guide.steps[-1].decides:
+        yield _error("last-step-decides", "steps", len(guide.steps) - 1, "decides")
 
 
 def manners(guide: GuideContent) -> Iterator[Finding]:
@@ -300,5 +322,5 @@ def manners(guide: GuideContent) -> Iterator[Finding]:
 
 LINT: tuple[Rule, ...] = (
     conditions, at_once, survey, in_person, adding_up, flow, promise, phones, marks, money, bases,
-    sharing, number_of_materials, situations, codes, routing, manners,
+    sharing, number_of_materials, situations, codes, routing, order_of_steps, manners,
 )  # fmt: skip

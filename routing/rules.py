@@ -27,8 +27,9 @@ def route(
     divisions: DivisionsMemory,
     day: date,
     step: int = 1,
+    before: str = "",
 ) -> Routed:
-    """Find the agency of a step.
+    """Find the agency of a step; `before` is that of the step before.
 
     The step's basis names a place: the county where the outlet is, or the form field with that
     `x-routing`. The agency of the step's level that covers the place's county does it. Personal matters
@@ -37,10 +38,13 @@ def route(
     wanted = guide.guide.steps[step - 1]
     if wanted.basis is Basis.OUTLET:
         return _covering(agencies, wanted.level, outlet_county, "")
-    field = guide.routing.get(wanted.basis, "")
+    field = wanted.field or guide.routing.get(wanted.basis, "")
     place = form.get(field)
     county = divisions.county(place, day) if isinstance(place, str) else None
-    return _covering(agencies, wanted.level, county.code if county else "", f"/form/{field}")
+    found = _covering(agencies, wanted.level, county.code if county else "", f"/form/{field}")
+    if found.agency is None and before in agencies.by_code:
+        return Routed(agencies.by_code[before], None)
+    return found
 
 
 def _covering(agencies: AgenciesMemory, level: str, county: str, at: str) -> Routed:

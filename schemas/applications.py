@@ -46,6 +46,13 @@ ReservedNumber = Annotated[str, StringConstraints(pattern=r"^SYT[0-9]{27}$")]
 AgencyCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
+LetterNumber = Annotated[
+    str,
+    StringConstraints(max_length=40, pattern=r"^[0-9A-Za-z一-鿿〔〕（）()\[\]-]{2,30}[0-9]+号?$"),
+]
+"""Number of a letter between agencies: a code, or as offices write it (杭社险函〔2026〕15号)."""
+
+
 class State(StrEnum):
     """Where an application stands. `applications.lifecycle` says how it moves."""
 
@@ -268,6 +275,9 @@ class ApplicationView(Response):
     teller: str
     agency: AgencyRef
     step: int
+    step_due_on: date | None = Field(
+        description="Last day of this step; of the only one, the promise."
+    )
     decided_by: str | None
     outcome: str | None
     received_at: datetime
@@ -314,6 +324,23 @@ class BatchMade(Response):
     items: list[BatchAnswer]
 
 
+class PastStep(Response):
+    """A step that one agency has done, or sent back."""
+
+    step: int
+    name: str
+    agency: AgencyRef
+    how: Literal["passed_on", "sent_back"]
+    began_at: datetime
+    ended_at: datetime
+    due_on: date | None
+    days: int = Field(
+        description="Working days that it took, without those on which its clock stood."
+    )
+    letter: str | None
+    reason: str | None = Field(description="Why it was sent back: TH..")
+
+
 class ApplicationDetail(ApplicationView):
     """An application with its contents, masked unless revealed."""
 
@@ -323,6 +350,7 @@ class ApplicationDetail(ApplicationView):
     form: dict[str, Any]
     materials: list[dict[str, Any]]
     result: dict[str, Any] | None
+    past_steps: list[PastStep] = Field(description="Steps that ended, in their order.")
     notices: dict[str, dict[str, Any]] = Field(
         description="What was told or proposed last: `correction`, `suspension`, `refusal`."
     )
@@ -405,3 +433,7 @@ class ActionRequest(Request):
     basis: Opinion | None = None
     working_days: DaysOfAYear | None = None
     agency: AgencyCode | None = None
+    letter: LetterNumber | None = Field(
+        None,
+        description="Number of the letter that goes on with it (联系函, 商调函), where one does.",
+    )

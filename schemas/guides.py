@@ -139,6 +139,8 @@ class Basis(StrEnum):
     RESIDENCE = "residence"
     WORK_PLACE = "work_place"
     OUTLET = "outlet"
+    FORM_FIELD = "form_field"
+    """The field of the form that the step names."""
 
 
 class Level(StrEnum):
@@ -164,6 +166,32 @@ class Step(Request):
         le=3,
         title="风险等级",
         description="1 one person, 2 a second person, 3 an approver too.",
+    )
+    field: Code | None = Field(
+        None, title="区划栏目", description="Of the form, where `basis` is `form_field`."
+    )
+    is_legal: Flag = Field(
+        False,
+        title="时限是否法定",
+        description="The limit is one of law: it runs from receipt in the first step, and past it "
+        "the application is overdue.",
+    )
+    decides: Flag = Field(
+        True,
+        title="可否作出不予决定",
+        description="Else it goes on or back, and is not denied here.",
+    )
+    letter: str = Field(
+        "",
+        max_length=40,
+        title="随转函件",
+        description="What goes on with it; its number is asked for.",
+    )
+    continues: Whole | None = Field(
+        None,
+        ge=1,
+        title="延续环节",
+        description="An earlier step of the same work: who did that may do this one too.",
     )
 
 

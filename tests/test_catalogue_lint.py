@@ -75,6 +75,10 @@ BROKEN: list[tuple[str, Any, tuple[str, str, str]]] = [
     ("situations", [OPTION], ("situation-twice", "/situations", "error")),
     ("matter_type", "05", ("code-composition", "/base_code", "error")),
     ("form_schema", ROUTED, ("routing-field-missing", "/steps/0/basis", "error")),
+    ("steps.0.basis", "form_field", ("routing-field-missing", "/steps/0/field", "error")),
+    ("steps.0.continues", 1, ("step-continues-later", "/steps/0/continues", "error")),
+    ("steps.0.letter", "商调函", ("letter-goes-nowhere", "/steps/0/letter", "error")),
+    ("steps.0.decides", False, ("last-step-decides", "/steps/0/decides", "error")),
     ("name", "生育津贴申领", ("other-department", "/name", "warning")),
     ("summary", "客户到网点办理", ("calls-customer", "/summary", "warning")),
 ]  # fmt: skip

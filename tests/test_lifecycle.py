@@ -1,11 +1,12 @@
 """The life of an application: the whole table, who may take which edge, and its picture."""
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
 from access.policy import GRANTS, May
 from applications import lifecycle
-from applications.lifecycle import ENDED, MOVES, START, Move, Timer
+from applications.lifecycle import ENDED, MOVES, START, Move, Timer, Turn
 from schemas.applications import Action, State
 
 PICTURE = Path(__file__).parent.parent / "docs" / "application-life.md"
@@ -42,20 +43,21 @@ propose_suspension -    -    -    IR   -    -    -    -    -    -    -    -    -
 suspend            -    -    -    SU   -    -    -    -    -    -    -    -    -    -
 resume             -    -    -    -    -    -    IR   -    -    -    -    -    -    -
 pass               -    -    -    SR23 AP3  -    -    -    -    -    -    -    -    -
-send_back          -    -    -    -    IR   IR   -    -    -    -    -    -    -    -
-grant              -    -    -    CM1  CM2  CM   -    -    -    -    -    -    -    -
+send_back          -    -    -    AC>  IR   IR   -    -    -    -    -    -    -    -
+grant              -    -    -    AC1+|CM1. AC2+|CM2. AC+|CM. -    -    -    -    -    -    -    -
 deny               -    -    -    CM1  CM2  CM   -    -    -    -    -    -    -    -
 extend             -    -    AC   IR   SR   AP   -    -    -    -    -    -    -    -
 transfer           -    -    AC   AC   -    -    -    -    -    -    -    -    -    -
 withdraw           WI   WI   WI   WI   WI   WI   WI   -    -    -    -    -    -    -
-void               VO   -    VO   -    -    -    -    -    -    -    -    -    -    -
+void               VO   -    VO^  -    -    -    -    -    -    -    -    -    -    -
 deliver            -    -    -    -    -    -    -    DE   -    -    -    -    -    -
 deem_accepted      AC   -    -    -    -    -    -    -    -    -    -    -    -    -
 return_unsupplied  -    RT   -    -    -    -    -    -    -    -    -    -    -    -
 archive            -    -    -    -    -    -    -    -    AR   -    -    -    -    -
 """
 """Where each action (the last three: what happens by itself) leads from each state. Digits are the
-risk classes for which the edge is there; none: all."""
+risk classes for which the edge is there; none: all. `^`: in the first step only; `+`: while steps follow;
+`>`: to the step before; `.`: in the last step."""
 
 HANDS = """
 accept              application:accept            ACP
@@ -71,10 +73,14 @@ suspend             application:approve           SPE
 resume              application:review
 pass                application:review
 pass                application:second_review
+send_back           application:review
 send_back           application:second_review
 send_back           application:approve
+grant               application:review
 grant               application:review            STL
+grant               application:second_review
 grant               application:second_review     STL
+grant               application:approve
 grant               application:approve           STL
 deny                application:review            NST
 deny                application:second_review     NST
@@ -94,17 +100,25 @@ archive             -
 def cell(state: State, by: Action | Timer) -> str:
     """What the code says of one state and action."""
     found = [move for move in MOVES if move.source == state and move.by == by]
-    return "+".join(NAMES[move.target] + classes(move) for move in found) or "-"
+    return "|".join(NAMES[move.target] + classes(move) for move in found) or "-"
 
 
 def classes(move: Move) -> str:
-    return "" if move.risk_classes == (1, 2, 3) else "".join(map(str, move.risk_classes))
+    risk = "" if move.risk_classes == (1, 2, 3) else "".join(map(str, move.risk_classes))
+    return risk + TURNS[move.turns]
+
+
+TURNS = {
+    tuple(Turn): "", (Turn.ONLY, Turn.FIRST): "^", (Turn.FIRST, Turn.MIDDLE): "+",
+    (Turn.MIDDLE, Turn.LAST): ">", (Turn.ONLY, Turn.LAST): ".",
+}  # fmt: skip
+"""Where a step must stand in its procedure, as the table writes it."""
 
 
 def table() -> str:
     rows = [("", *NAMES.values())]
     rows += [(by, *(cell(state, by) for state in NAMES)) for by in (*Action, *Timer)]
-    lines = [f"{by:19}" + "".join(f"{value:5}" for value in values) for by, *values in rows]
+    lines = [f"{by:19}" + "".join(f"{value:4} " for value in values) for by, *values in rows]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -120,14 +134,16 @@ def test_each_edge_asks_for_its_permission_and_makes_its_papers() -> None:
     lines = [
         f"{by:20}{may or '-':30}{' '.join(papers)}".rstrip()
         for by, may, papers in sorted(
-            edges, key=lambda e: (order.index(e[0]), 2 if e[1] is None else rank.get(e[1], 2))
+            edges, key=lambda e: (order.index(e[0]), 2 if e[1] is None else rank.get(e[1], 2), e[2])
         )
     ]
     assert "\n".join(lines) == HANDS.strip()
 
 
 def test_an_action_leads_to_one_place_for_each_risk_class() -> None:
-    edges = Counter((m.source, m.by, risk) for m in MOVES for risk in m.risk_classes)
+    edges = Counter(
+        (m.source, m.by, risk, turn) for m in MOVES for risk in m.risk_classes for turn in m.turns
+    )
     assert set(edges.values()) == {1}
 
 
@@ -152,6 +168,23 @@ def test_every_risk_class_can_be_granted_and_only_by_its_last_person() -> None:
         for decision in (Action.GRANT, Action.DENY):
             found = {(m.source, m.may) for m in edges if m.by is decision and m.source in reached}
             assert found == {expected}
+
+
+def test_steps_follow_steps_until_the_last_and_go_back_to_the_one_before() -> None:
+    for step, steps, stands in ((1, 1, "only"), (1, 3, "first"), (2, 3, "middle"), (3, 3, "last")):
+        assert lifecycle.turn(step, steps) == stands
+    for turn in Turn:
+        for risk, state in (
+            (1, State.IN_REVIEW),
+            (2, State.IN_SECOND_REVIEW),
+            (3, State.IN_APPROVAL),
+        ):
+            granted = lifecycle.find(state, Action.GRANT, risk, turn)
+            assert granted is not None
+            ends = turn in (Turn.ONLY, Turn.LAST)
+            assert granted.target == (State.COMPLETED if ends else State.ACCEPTED)
+        back = lifecycle.find(State.IN_REVIEW, Action.SEND_BACK, 1, turn)
+        assert (back is not None) == (turn in (Turn.MIDDLE, Turn.LAST))
 
 
 def test_what_has_ended_stays_ended() -> None:
@@ -180,19 +213,21 @@ def test_every_edge_of_a_person_is_granted_to_some_role() -> None:
 def test_find_reads_the_table() -> None:
     for state in State:
         for action in Action:
-            for risk in (1, 2, 3):
-                found = lifecycle.find(state, action, risk)
-                shown = cell(state, action)
-                there = shown != "-" and str(risk) in (shown[2:] or "123")
-                assert (found is not None) == there
-                assert found is None or shown == NAMES[found.target] + classes(found)
+            for risk, turn in itertools.product((1, 2, 3), Turn):
+                found = lifecycle.find(state, action, risk, turn)
+                there = [
+                    m for m in MOVES
+                    if (m.source, m.by) == (state, action) and risk in m.risk_classes
+                    and turn in m.turns
+                ]  # fmt: skip
+                assert there == ([] if found is None else [found])
 
 
 def test_open_moves_are_those_of_a_person() -> None:
     for state in State:
-        for risk in (1, 2, 3):
-            moves = lifecycle.open_moves(state, risk)
-            expected = {a for a in Action if lifecycle.find(state, a, risk) is not None}
+        for risk, turn in itertools.product((1, 2, 3), Turn):
+            moves = lifecycle.open_moves(state, risk, turn)
+            expected = {a for a in Action if lifecycle.find(state, a, risk, turn) is not None}
             assert {m.by for m in moves} == expected
             assert len(moves) == len(expected)
 

@@ -18,6 +18,7 @@ from api.deps import NUMBER, Held, Session, address_of, may
 from api.openapi import carries, refuses
 from applications import queries
 from applications.models import Application
+from applications.steps import agencies_of
 from files import queries as files
 from files import service, stores
 from files.errors import FileEmpty, FileNotFound, UploadMalformed
@@ -224,7 +225,7 @@ async def _of_application(
     known = number is not None and NUMBER.fullmatch(number) is not None
     found = await queries.get(session, caller, number or "") if known else None
     reach = caller.reach(May.FILE_READ)
-    if found is None or not (found.agency in reach.agencies or found.outlet in reach.outlets):
+    if found is None or not (found.outlet in reach.outlets or agencies_of(found) & reach.agencies):
         raise FileNotFound()
     if not any(m.get("file") == row.id for m in found.materials):
         raise FileNotFound()
