@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 import httpx
 import pytest
-import sqlalchemy as sa
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,7 +20,7 @@ from kit.clock import now, today
 from kit.db import transaction
 from supervision.models import Order, SpotCheck
 from tests import make as m
-from tests.conftest import CHANGING
+from tests.conftest import empty
 from tests.make import Make
 
 Headers = dict[str, str]
@@ -169,7 +168,7 @@ async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator
         things["lost"] = (await make.place()).terminal  # Nobody calls from it: its tokens end here.
         yield World(own, foreign, things, http)
     async with owner.begin() as connection:
-        await connection.execute(sa.text(f"TRUNCATE {', '.join(CHANGING)}"))
+        await empty(connection)
 
 
 async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str) -> dict[str, str]:

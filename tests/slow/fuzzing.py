@@ -30,7 +30,7 @@ from kit.db import make_engine
 from kit.errors import REGISTRY
 from kit.logs import configure
 from kit.settings import Settings
-from tests.conftest import CHANGING
+from tests.conftest import empty
 from tests.make import Make, Place
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Running:
 
 async def _empty(owner: AsyncEngine) -> None:
     async with owner.begin() as connection:
-        await connection.execute(sa.text(f"TRUNCATE {', '.join(CHANGING)}"))
+        await empty(connection)
         await connection.execute(
             sa.text("UPDATE event_sequencer SET seq = 0, done_id = 0, window_from = window_to")
         )
