@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import count
 from typing import Any
 
 import structlog
@@ -27,6 +28,9 @@ SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )  # fmt: skip
 ID_FORM = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+PROCESS, NTH = secret(10).encode(), count(1)
+"""Ids of requests that bring none: the process, by chance, and which of its own."""
+
 SLOW = 0.5
 """Seconds from which on a quiet look-up is worth a line too."""
 
@@ -45,10 +49,10 @@ class Edge:
         """Handle one request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        request_id = _given(scope) or secret(16).encode()
+        request_id = _given(scope) or b"%b-%x" % (PROCESS, next(NTH))
         scope[REQUEST_ID] = request_id.decode()
         began, status = time.perf_counter(), 0
-        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id.decode())
 
         async def send_on(message: Message) -> None:
             nonlocal status
@@ -67,7 +71,7 @@ class Edge:
                 await problem(Request(scope), Internal())(scope, receive, send_on)
         finally:
             self._note(scope, status, time.perf_counter() - began)
-            structlog.contextvars.clear_contextvars()
+            structlog.contextvars.reset_contextvars(**bound)
 
     def _complete(self, headers: list[tuple[bytes, bytes]], request_id: bytes) -> None:
         """Add what every answer says, unless it says otherwise itself."""

@@ -127,13 +127,15 @@ def _did_before(row: Application, move: Move) -> set[str | None]:
         return {f"person:{row.teller}"}
     if move.by is A.SUSPEND or (move.by is A.EXTEND and move.source is State.IN_REVIEW):
         return {row.accepted_by, row.reviewed_by}
-    return {
-        State.ACCEPTED: {row.accepted_by},
-        State.IN_REVIEW: {row.accepted_by},
-        State.SUSPENDED: {row.accepted_by},
-        State.IN_SECOND_REVIEW: {row.accepted_by, row.reviewed_by},
-        State.IN_APPROVAL: {row.accepted_by, row.reviewed_by, row.second_reviewed_by},
-    }.get(State(move.source), set())
+    before = (row.accepted_by, row.reviewed_by, row.second_reviewed_by)
+    return set(before[: STEPS_BEFORE.get(move.source, 0)])
+
+
+STEPS_BEFORE = {
+    State.ACCEPTED: 1, State.IN_REVIEW: 1, State.SUSPENDED: 1, State.IN_SECOND_REVIEW: 2,
+    State.IN_APPROVAL: 3,
+}  # fmt: skip
+"""How many of accepting, review and second review lie before a state."""
 
 
 POSTS = {

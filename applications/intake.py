@@ -32,6 +32,9 @@ QUIET = 2
 """Turns of the loop that bring no other draft, after which a statement is sent: a request that has just
 been read becomes a draft in its second turn."""
 
+AGAIN = 0.001
+"""Seconds without another draft, after which a lane waits no longer for as many as there were just before."""
+
 TIMEOUT = 6.0
 """Seconds for a statement; the server's own limit is shorter."""
 
@@ -211,6 +214,7 @@ class Intake:
         self._waiting: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
+        self._expected = 0
         self._lanes: list[asyncio.Task[None]] = []
 
     @property
@@ -262,14 +266,23 @@ class Intake:
             batch = [waiting for waiting in self._take() if not _given_up(waiting)]
             if batch:
                 await self._settle(connection, batch)
+                self._expected = len(batch) + len(self._waiting)
 
     async def _gather(self) -> None:
-        """Let those in who stand at the door: who shares a statement costs less than who has one alone."""
+        """Let those in who stand at the door: who shares a statement costs less than who has one alone.
+
+        Who was answered together mostly comes again together, while others wait already: two halves that
+        take turns would need twice the statements. One who comes alone waits for nobody.
+        """
         quiet = 0
         while quiet < QUIET and len(self._waiting) < BATCH:
             before = len(self._waiting)
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._waiting) == before else 0
+        before = 0
+        while before < len(self._waiting) < min(self._expected, BATCH):
+            before = len(self._waiting)
+            await asyncio.sleep(AGAIN)
 
     def _take(self) -> list[Waiting]:
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]

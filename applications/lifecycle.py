@@ -1,6 +1,7 @@
 """The life of an application, as data. Nothing else in the code base knows which move is legal."""
 
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from access.policy import May
@@ -133,13 +134,14 @@ def find(state: State, action: Action, risk_class: int, turn: Turn = Turn.ONLY) 
     return next((m for m in open_moves(state, risk_class, turn) if m.by == action), None)
 
 
-def open_moves(state: State, risk_class: int, turn: Turn = Turn.ONLY) -> list[Move]:
+@cache
+def open_moves(state: State, risk_class: int, turn: Turn = Turn.ONLY) -> tuple[Move, ...]:
     """List the edges that a person can take from `state`."""
-    return [
+    return tuple(
         m for m in MOVES
         if m.source == state and risk_class in m.risk_classes and turn in m.turns
         and m.may is not None
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def by_itself(timer: Timer) -> Move:

@@ -45,9 +45,9 @@ class SM4GCM:
         return context.update(data[:-TAG]) + context.finalize()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Suite:
-    """Algorithms that go together."""
+    """Algorithms that go together: one of the two below, so that it is a cheap key of what is cached."""
 
     version: int
     """First byte of what is sealed with it."""

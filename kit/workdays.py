@@ -30,9 +30,9 @@ class CalendarDay(SQLModel, table=True):
     holiday: str = Field(default="", max_length=40)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workdays:
-    """Counts working days. Made anew when a notice is loaded."""
+    """Counts working days. Made anew when a notice is loaded; two are never compared by their days."""
 
     days: tuple[date, ...]
     """All working days in order, from the first loaded year on."""

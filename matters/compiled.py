@@ -48,7 +48,7 @@ class Version(Protocol):
     def content(self) -> dict[str, Any]: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CompiledGuide:
     """One published version, resolved for a place, with what is asked of it often worked out once."""
 
