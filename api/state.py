@@ -30,6 +30,7 @@ from kit.crypto import KeyRing, load_keys
 from kit.db import AWAY, Sessions, make_engine, make_sessions, transaction
 from kit.generations import Follower
 from kit.settings import Settings
+from outlets.finding import Finder
 from terminals.usage import Usage
 
 log = structlog.get_logger()
@@ -58,6 +59,7 @@ class State:
     desk: Desk
     grants: GrantsMemory
     tokens: Tokens
+    finder: Finder
     follower: Follower
     counter: Counter
     vault: Vault
@@ -90,6 +92,7 @@ def make_state(settings: Settings, database_url: str) -> State:
         tokens=Tokens(
             keys, local_people=settings.local_issuer, issuers=issuers, revoked=revoked
         ),
+        finder=Finder(desk.registry),
         follower=Follower(sessions, memories),
         counter=Counter(desk, intake, serials, sessions),
         vault=Vault(make_store(settings), keys, sessions), buckets=buckets,
@@ -136,6 +139,7 @@ async def _fill(state: State) -> None:
         await _once_there(lambda: _check_keys(state))
         await _once_there(state.follower.look)
         await _once_there(state.counter.serials.refill)
+        await state.finder.ready()
     finally:
         _settle_memory()
     # To load all may take longer than what is known may be old.

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import date, datetime
+from sys import intern
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlets import queries
 from outlets.errors import OutletNotFound
-from outlets.models import Agreement, Bank, Outlet, Teller, Terminal
+from outlets.models import Agreement, Bank, Teller, Terminal
 
 KIND = "outlets"
 NONE: frozenset[str] = frozenset()
@@ -40,6 +41,10 @@ class OutletInfo(NamedTuple):
     allowed: frozenset[str] | None = None
     """Matters that it keeps to; None: all of its agreement."""
     denied: frozenset[str] = frozenset()
+    pinyin: str = ""
+    """Blanks between syllables."""
+    opening: str = ""
+    """`schemas.hours.Opening` as JSON; empty: not known."""
 
     @property
     def county(self) -> str:
@@ -112,6 +117,8 @@ class RegistryMemory:
         """Agreements by the one that takes their place."""
         self.ordered: list[str] = []
         """Numbers of outlets, in order: they begin with the county."""
+        self.changed: dict[str, OutletInfo] = {}
+        """Outlets read since whoever finds among them took them."""
 
     async def load(self, session: AsyncSession, since: int) -> None:
         """Read what changed."""
@@ -121,8 +128,9 @@ class RegistryMemory:
             self.agreements[agreement.number] = _agreement(agreement)
             if agreement.replaces is not None:
                 self.successors[agreement.replaces] = agreement.number
-        for outlet in await queries.since(session, Outlet, since):
-            self.outlets[outlet.number] = _outlet(outlet)
+        async for outlet in queries.outlets_since(session, since):
+            found = _outlet(outlet)
+            self.outlets[found.outlet] = self.changed[found.outlet] = found
         for terminal in await queries.since(session, Terminal, since):
             self.terminals[str(terminal.id)] = _terminal(terminal)
         for teller in await queries.since(session, Teller, since):
@@ -190,11 +198,12 @@ def _agreement(row: Agreement) -> AgreementInfo:
     )  # fmt: skip
 
 
-def _outlet(row: Outlet) -> OutletInfo:
+def _outlet(row: Any) -> OutletInfo:
     return OutletInfo(
         row.number, row.name, row.bank, row.agreement, row.kind, row.service_class, row.status,
         row.division, row.address, row.lat, row.lng, row.phone, row.hours, row.windows, row.cnaps,
         row.parent, row.is_sample, row.version,
         None if row.allowed is None else frozenset(row.allowed),
         frozenset(row.denied) if row.denied else NONE,
+        row.pinyin, intern(row.opening or ""),
     )  # fmt: skip

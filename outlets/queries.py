@@ -1,6 +1,6 @@
 """Every statement on the registry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -24,6 +24,32 @@ async def since(session: AsyncSession, table: type[T], generation: int) -> Seque
     statement = select(table).where(col(table.generation) > generation)
     rows: Sequence[T] = (await session.exec(statement)).all()
     return rows
+
+
+HELD = (
+    "number", "name", "bank", "agreement", "kind", "service_class", "status", "division", "address",
+    "lat", "lng", "phone", "hours", "windows", "cnaps", "parent", "is_sample", "version", "pinyin",
+    "allowed", "denied",
+)  # fmt: skip
+"""Columns of an outlet that processes hold as they are."""
+
+PIECE = 20_000
+"""Outlets read at once: to a server, a statement takes no longer than any other."""
+
+
+async def outlets_since(session: AsyncSession, since: int) -> AsyncIterator[Any]:
+    """Read the outlets that changed after a generation, as rows: objects of the ORM take ten times as long."""
+    opening = sa.cast(col(Outlet.opening), sa.Text).label("opening")
+    columns = (*(getattr(Outlet, name) for name in HELD), opening)
+    number, rows = col(Outlet.number), None
+    statement = (
+        sa.select(*columns).where(col(Outlet.generation) > since).order_by(number).limit(PIECE)
+    )
+    while rows is None or len(rows) == PIECE:
+        further = statement if rows is None else statement.where(number > rows[-1].number)
+        rows = (await run(session, further)).all()
+        for row in rows:
+            yield row
 
 
 async def held(session: AsyncSession, table: type[T], key: str) -> T | None:

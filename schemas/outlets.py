@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from schemas.base import FILLED, Listing, Response
-from schemas.codes import BaseCode, DivisionCode
+from schemas.codes import BaseCode
 from schemas.guides import ServiceClass
 
 OutletNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
@@ -18,16 +18,46 @@ BankStatus = Literal["active", "proposed", "closed"]
 Query = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=FILLED)]
 
 
-class OutletFilter(Listing):
-    """How outlets are narrowed."""
+Area = Annotated[str, StringConstraints(pattern=r"^([0-9]{2}|[0-9]{4}|[0-9]{6}([0-9]{3}){0,2})$")]
+"""A division at any level: its code of 6, 9 or 12 digits, or the 2 of a province, the 4 of a city."""
 
-    division: DivisionCode | None = Field(None, description="At any level.")
+DEGREES = r"-?[0-9]{1,3}(\.[0-9]{1,15})?"
+LatLng = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{DEGREES},\s?{DEGREES}$", max_length=50),
+    Field(examples=["30.2741,120.1551"]),
+]
+"""Latitude and longitude in degrees, in this order."""
+
+NEAR_WITHIN, FAR_WITHIN = 5_000, 500_000
+"""Metres: how far "near" reaches unless it is said (the 5 km of the countryside), and at most."""
+
+
+class OutletFilter(Listing):
+    """How outlets are narrowed, and from where they are looked for."""
+
+    division: Area | None = Field(None, description="At any level, in the Ministry's scheme.")
     bank: Annotated[str, StringConstraints(max_length=12)] | None = None
     status: OutletStatus | None = None
     kind: OutletKind | None = None
     service_class: ServiceClass | None = Field(None, alias="class")
     matter: BaseCode | None = Field(None, description="Only outlets that may hand it in.")
-    q: Query | None = Field(None, description="Part of the name.")
+    open_now: bool = Field(
+        False, description="Only those open at this minute; with `matter`: that can do it now."
+    )
+    q: Query | None = Field(
+        None,
+        description="Part of the name, its pinyin from a syllable's beginning on, or initials.",
+    )
+    near: LatLng | None = Field(
+        None, description="`lat,lng`: the nearest first, with `distance_m`."
+    )
+    near_system: Literal["cgcs2000", "wgs84", "gcj02", "bd09"] = Field(
+        "cgcs2000", description="System in which `near` is given: web maps in China have their own."
+    )
+    within: Annotated[int, Field(ge=1, le=FAR_WITHIN)] | None = Field(
+        None, description=f"Metres round `near`; {NEAR_WITHIN} unless it is said."
+    )
 
 
 class OutletView(Response):
@@ -52,3 +82,11 @@ class OutletView(Response):
     parent: str | None
     is_sample: bool
     version: int
+
+
+class OutletFound(OutletView):
+    """An outlet in a list."""
+
+    distance_m: int | None = Field(
+        None, description="Only where `near` was asked: metres, rounded."
+    )

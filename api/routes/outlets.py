@@ -1,7 +1,7 @@
 """The registry of outlets, from memory."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -14,12 +14,17 @@ from api.conditional import dumps, tagged
 from api.deps import Held, may
 from api.openapi import TAGGED, refuses
 from api.paging import Pager
+from api.problems import RequestInvalid
 from api.state import State
 from divisions.memory import short_code
-from kit.clock import today
-from outlets.memory import OutletInfo, RegistryMemory
+from kit.clock import CHINA, now, today
+from kit.coordinates import Point, in_china, looks_swapped, to_cgcs2000
+from kit.errors import Fault, Words
+from outlets.finding import Judge, Near, Sought, Wanted, opening_of
+from outlets.memory import OutletInfo
 from schemas.base import Page
-from schemas.outlets import OutletFilter, OutletView
+from schemas.hours import is_open
+from schemas.outlets import NEAR_WITHIN, OutletFilter, OutletFound, OutletView
 
 router = APIRouter(prefix="/v1/outlets", tags=["outlets"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.OUTLET_READ)]
@@ -28,49 +33,105 @@ SHOWN = tuple(name for name in OutletInfo._fields if name in OutletView.model_fi
 """What is held of an outlet and shown in lists."""
 
 
-@router.get("", response_model=Page[OutletView], responses=TAGGED | refuses(404))
+@router.get("", response_model=Page[OutletFound], responses=TAGGED | refuses(404))
 async def list_outlets(
     request: Request, narrow: Annotated[OutletFilter, Query()], caller: Reader, held: Held
 ) -> Response:
-    """List outlets in the order of their numbers, county by county."""
+    """List outlets in the order of their numbers, county by county; with `near` the nearest first.
+
+    Of what is stored a point may be unknown: such outlets are near nothing. Hours that are unknown, or not
+    understood, are no opening.
+    """
     pager = Pager(held, "outlets", caller, narrow)
-    after = pager.position
-    rows = _matching(held, narrow, str(after[0]) if after else "")
-    page = pager.page(rows, narrow.limit, lambda o: [o.outlet], lambda o: _view(o, held))
-    return tagged(request, dumps(page))
+    after, wanted, point = pager.position, _wanted(held, narrow), _point(narrow)
+    await held.finder.ready()
+    if point is None:
+        rows = held.finder.matching(wanted, str(after[0]) if after else "")
+        return tagged(request, dumps(pager.page(
+            rows, narrow.limit, lambda o: [o.outlet], lambda o: _view(o, held),
+        )))  # fmt: skip
+    return tagged(request, dumps(pager.page(
+        _further(held.finder.nearest(wanted, point, narrow.within or NEAR_WITHIN), after),
+        narrow.limit, lambda near: [near.metres, near.outlet.outlet],
+        lambda near: {**_view(near.outlet, held), "distance_m": round(near.metres)},
+    )))  # fmt: skip
 
 
-def _matching(held: State, narrow: OutletFilter, after: str) -> Iterator[OutletInfo]:
-    registry = held.desk.registry
-    guide = held.desk.catalogue.resolve(narrow.matter, None, today()) if narrow.matter else None
-    wanted = {
-        "bank": narrow.bank, "status": narrow.status, "kind": narrow.kind,
-        "service_class": narrow.service_class,
-    }  # fmt: skip
-    tests = [(name, value) for name, value in wanted.items() if value is not None]
-    for outlet in _within(registry, narrow.division, after):
-        if (
-            all(getattr(outlet, name) == value for name, value in tests)
-            and (narrow.q is None or narrow.q in outlet.name)
-            and (guide is None or not held.desk.permission(guide, outlet, today()).reasons)
-        ):
-            yield outlet
+def _further(found: Iterator[Near], after: list[Any] | None) -> Iterator[Near]:
+    """Go on where a page ended: what is nearer, or as near and before it, has been shown."""
+    return (n for n in found if after is None or [n.metres, n.outlet.outlet] > after)
 
 
-def _within(registry: RegistryMemory, division: str | None, after: str) -> Iterator[OutletInfo]:
-    """Walk the outlets of a division after a number: numbers begin with the county."""
-    code = short_code(division) if division else ""
-    area = area_of(code) if len(code) == 6 else code[:6]
-    if code and not area:
-        return
-    start = max(bisect_left(registry.ordered, area), bisect_right(registry.ordered, after))
-    for at in range(start, len(registry.ordered)):
-        number = registry.ordered[at]
-        if not number.startswith(area):
-            return
-        outlet = registry.outlets[number]
-        if len(code) < 9 or outlet.division == code:
-            yield outlet
+def _point(narrow: OutletFilter) -> Point | None:
+    """Read from where outlets are looked for, as CGCS2000.
+
+    Raises:
+        RequestInvalid: the point lies outside China, or would lie in it the other way round.
+    """
+    if narrow.near is None:
+        _refuse_alone(narrow)
+        return None
+    lat, _, lng = narrow.near.partition(",")
+    point = Point(float(lat), float(lng))
+    if looks_swapped(point):
+        raise RequestInvalid(faults=[Fault("/query/near", "swapped", SWAPPED)])
+    if not in_china(point):
+        raise RequestInvalid(faults=[Fault("/query/near", "outside-china", OUTSIDE)])
+    return to_cgcs2000(point, narrow.near_system)
+
+
+SWAPPED = Words("纬度和经度颠倒了：先纬度、后经度", "latitude and longitude are swapped: lat,lng")
+OUTSIDE = Words("该坐标不在中国境内", "the point lies outside China")
+ALONE = Words("只能与 near 一起使用", "goes with `near` alone")
+
+
+def _refuse_alone(narrow: OutletFilter) -> None:
+    """Let nobody believe that a distance was looked at."""
+    given = narrow.model_fields_set & {"within", "near_system"}
+    faults = [Fault(f"/query/{name}", "near-missing", ALONE) for name in sorted(given)]
+    if faults:
+        raise RequestInvalid(faults=faults)
+
+
+def _wanted(held: State, narrow: OutletFilter) -> Wanted:
+    """Put a filter into the words of the finder.
+
+    Raises:
+        DomainError: the matter is none.
+    """
+    equal = {"bank": narrow.bank, "status": narrow.status, "kind": narrow.kind,
+             "service_class": narrow.service_class}  # fmt: skip
+    return Wanted(
+        _area(narrow.division) if narrow.division else "",
+        tuple((name, value) for name, value in equal.items() if value is not None),
+        Sought(narrow.q) if narrow.q else None,
+        _may_do(held, narrow.matter) if narrow.matter else None,
+        _open_at(held, now()) if narrow.open_now else None,
+    )
+
+
+def _area(division: str) -> str:
+    """Give the leading digits that all in a division share; one that is none holds nothing."""
+    code = short_code(division)
+    return (area_of(code) or code) if len(code) == 6 else code
+
+
+def _may_do(held: State, matter: str) -> Judge:
+    """Judge as a submission does."""
+    day = today()
+    guide = held.desk.catalogue.resolve(matter, None, day)
+    return lambda outlet: not held.desk.permission(guide, outlet, day).reasons
+
+
+def _open_at(held: State, moment: datetime) -> Judge:
+    there = moment.astimezone(CHINA)
+    working = held.desk.calendar.workdays.is_working(there.date())
+
+    def judge(outlet: OutletInfo) -> bool:
+        opening = opening_of(outlet.opening, outlet.hours)
+        return opening is not None and is_open(opening, there, working)
+
+    return judge
 
 
 def _view(outlet: OutletInfo, held: State) -> dict[str, Any]:

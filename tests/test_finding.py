@@ -1,0 +1,298 @@
+"""Finding outlets: every filter as a look at each outlet would have it, near ones in order, open now."""
+
+import random
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from access.policy import Role
+from api.routes.outlets import _open_at
+from api.state import State
+from cli.load import load_registry
+from cli.sample import Township, outlets, townships
+from kit.clock import CHINA
+from kit.coordinates import Point, to_bd09
+from kit.pinyin import keys
+from outlets.finding import Finder, Sought, Wanted, distances
+from outlets.memory import OutletInfo, RegistryMemory
+from outlets.models import Outlet
+from schemas.hours import is_open, parse
+from tests.make import Make
+
+PLACES = townships(Path("data/divisions/divisions.csv"))
+CHANCE = random.Random(6)
+HALL = Point(30.2741, 120.1551)
+HOURS = ("", "周一至周五 8:30-17:00", "周六、周日 9:00-12:00", "问大堂")
+ASKED = (
+    "街道", "支行", "银行街道", "道街", "第2", "2", "样例", "行", "zhihang", "xian", "zhi hang", "hi", "anji",
+    "nsyh", "bmfwd", "zh", "z", "Ａ", "(样例)", "（样例）", "ZHIHANG", "lü", "yhyh", "龘", "-",
+)  # fmt: skip
+
+
+def info(row: dict[str, Any], **changed: Any) -> OutletInfo:
+    """An outlet as memory holds it, with columns that vary."""
+    said, status = keys(row["name"])[0], CHANCE.choice(["active", "active", "suspended"])
+    made = OutletInfo(
+        row["number"], row["name"], row["bank"], row["agreement"], row["kind"],
+        row["service_class"], status, row["division"], row["address"], row["lat"], row["lng"], "",
+        CHANCE.choice(HOURS), 1, None, None, True, 1, said,
+    )  # fmt: skip
+    return made._replace(**changed)
+
+
+@pytest.fixture(scope="module")
+def registry() -> RegistryMemory:
+    found = RegistryMemory()
+    for row in list(outlets(PLACES))[::25]:
+        found.outlets[row["number"]] = info(row)
+    bare = next(iter(found.outlets.values()))
+    nowhere = bare._replace(
+        outlet="330102999999", lat=None, lng=None, name="ＡＴＭ服务点", pinyin=""
+    )
+    found.outlets[nowhere.outlet] = nowhere
+    found.changed = dict(found.outlets)
+    return found
+
+
+@pytest.fixture(scope="module")
+async def finder(registry: RegistryMemory) -> Finder:
+    made = Finder(registry)
+    await made.ready()
+    return made
+
+
+def looked_through(registry: RegistryMemory, wanted: Wanted) -> list[str]:
+    """What a look at each outlet finds."""
+    return sorted(
+        o.outlet
+        for o in registry.outlets.values()
+        if o.division.startswith(wanted.area)
+        and all(getattr(o, name) == value for name, value in wanted.equal)
+        and (wanted.is_open is None or wanted.is_open(o))
+        and wanted.holds(o)
+    )
+
+
+def closed_on_sundays(outlet: OutletInfo) -> bool:
+    opening = parse(outlet.hours)
+    return opening is not None and is_open(opening, datetime(2026, 11, 23, 9, tzinfo=CHINA), True)
+
+
+def combinations() -> Iterator[Wanted]:
+    """Some of each with some of each other."""
+    equal = [(), (("bank", "SRCB"),), (("status", "suspended"), ("kind", "convenience_point")),
+             (("bank", "none"),), (("service_class", "basic"), ("kind", "bank_branch"))]  # fmt: skip
+    judges = [None, lambda o: o.service_class == "premium" and o.bank == "SRCB"]
+    areas = ["", "33", "3301", "330106", "330106013", "330383", "99"]
+    texts = [None, *map(Sought, ASKED)]
+    for chosen in product(areas, equal, texts, judges, [None, closed_on_sundays]):
+        if CHANCE.random() < 0.05:
+            yield Wanted(*chosen)
+
+
+async def test_every_filter_finds_what_a_look_at_each_finds(
+    registry: RegistryMemory, finder: Finder
+) -> None:
+    some = 0
+    for wanted in combinations():
+        found = [o.outlet for o in finder.matching(wanted, "")]
+        assert found == looked_through(registry, wanted), wanted
+        some += bool(found)
+    assert some > 15
+
+
+@pytest.mark.parametrize("q", ASKED)
+async def test_every_text(registry: RegistryMemory, finder: Finder, q: str) -> None:
+    wanted = Wanted(words=Sought(q))
+    assert [o.outlet for o in finder.matching(wanted, "")] == looked_through(registry, wanted)
+
+
+def test_what_a_text_means() -> None:
+    bank = info(
+        next(outlets(PLACES)), name="乐清农商银行西安支行", pinyin=keys("乐清农商银行西安支行")[0]
+    )
+    for q in ("西安", "yueqing", "yinhangxi", "xian", "xianzhi", "xi an", "yqnsyh", "xazh", "YUE"):
+        assert Sought(q).are_of(bank), q
+    for q in ("安西", "leqing", "ueqing", "ang", "qyn", "西 安", "xianx"):
+        assert not Sought(q).are_of(bank), q
+
+
+async def test_pages_go_on_where_they_ended(finder: Finder) -> None:
+    whole = [o.outlet for o in finder.matching(Wanted(area="3301"), "")]
+    assert [o.outlet for o in finder.matching(Wanted(area="3301"), whole[9])] == whole[10:]
+    assert list(finder.matching(Wanted(), "999999999999")) == []
+
+
+@pytest.mark.parametrize("within", [1, 600, 5_000, 60_000, 500_000])
+async def test_the_nearest_first(registry: RegistryMemory, finder: Finder, within: int) -> None:
+    known = [o for o in registry.outlets.values() if o.lat is not None]
+    metres = distances(HALL, np.array([(o.lat, o.lng) for o in known]))
+    wanted = sorted(
+        (m, o.outlet) for m, o in zip(metres.tolist(), known, strict=True) if m <= within
+    )
+    found = [(near.metres, near.outlet.outlet) for near in finder.nearest(Wanted(), HALL, within)]
+    assert [number for _, number in found] == [number for _, number in wanted]
+    assert [m for m, _ in found] == pytest.approx([m for m, _ in wanted])
+
+
+async def test_a_known_distance(finder: Finder) -> None:
+    """Hangzhou to Ningbo, 142 km as the crow flies: 三江口 from 武林广场."""
+    found = distances(HALL, np.array([(29.8729, 121.5577), (30.2741, 120.1551)]))
+    assert found.tolist() == pytest.approx([142_220, 0], abs=300)
+
+
+async def test_what_changes_is_found_as_it_is(registry: RegistryMemory) -> None:
+    mine = RegistryMemory()
+    mine.outlets = dict(registry.outlets)
+    finder = Finder(mine)
+    mine.changed = dict(mine.outlets)
+    await finder.ready()
+    for round_ in range(4):
+        for number in CHANCE.sample(sorted(mine.outlets), 120):
+            was = mine.outlets[number]
+            now = was._replace(
+                status="exited", name=f"新{round_}网点", pinyin=f"xin {round_} wang dian", lat=30.2
+            )
+            mine.outlets[number] = mine.changed[number] = now
+        made = f"33010688{round_:04}"
+        mine.outlets[made] = mine.changed[made] = was._replace(outlet=made, division="330106001")
+        await finder.ready()
+        for wanted in (Wanted(), Wanted(words=Sought("新")), Wanted(words=Sought("xinw")),
+                       Wanted(equal=(("status", "exited"),)), Wanted(area="330106")):  # fmt: skip
+            expected = looked_through(mine, wanted)
+            assert [o.outlet for o in finder.matching(wanted, "")] == expected
+            near = sorted(n.outlet.outlet for n in finder.nearest(wanted, HALL, 500_000))
+            assert near == [n for n in expected if mine.outlets[n].lng is not None]
+    assert finder._making is not None
+    await finder._making
+    assert [o.outlet for o in finder.matching(Wanted(), "")] == sorted(mine.outlets)
+
+
+# Through the front door
+
+
+@pytest.fixture
+async def reader(make: Make) -> dict[str, str]:
+    return await make.person(Role.OUTLET_ADMIN, "330000")
+
+
+@pytest.fixture
+async def around(state: State, make: Make) -> list[str]:
+    """Six outlets along a meridian far from all others, a kilometre apart."""
+    place = Township("330327001", "灵溪镇", "330327", 27.5, 120.4)
+    rows = list(outlets([place]))[:6]
+    for nth, row in enumerate(rows):
+        row |= {"number": f"33032777000{nth}", "lat": 24.0 + nth * 0.009, "lng": 120.4}
+        row["hours"] = HOURS[1] if nth % 2 else ""
+    await load_registry(state.sessions, {"outlets": rows})
+    await make.settle()
+    return [row["number"] for row in rows]
+
+
+class TestOutlets:
+    async def test_nearest_first_page_by_page(
+        self, http: httpx.AsyncClient, reader: dict[str, str], around: list[str]
+    ) -> None:
+        found, after = [], ""
+        while after is not None:
+            mark = f"&after={after}" if after else ""
+            url = f"/v1/outlets?near=24.0,120.4&within=4500&limit=2{mark}"
+            answer = (await http.get(url, headers=reader)).json()
+            found += [(item["outlet"], item["distance_m"]) for item in answer["items"]]
+            after = answer["next"]
+        assert [number for number, _ in found] == around[:5]
+        assert [m for _, m in found] == pytest.approx([0, 1001, 2002, 3002, 4003], abs=2)
+
+    async def test_a_point_of_a_web_map(
+        self, http: httpx.AsyncClient, reader: dict[str, str], around: list[str]
+    ) -> None:
+        shifted = to_bd09(Point(24.0, 120.4))
+        url = f"/v1/outlets?near={shifted.lat:.7f},{shifted.lng:.7f}&near_system=bd09&limit=1"
+        found = (await http.get(url, headers=reader)).json()["items"][0]
+        assert (found["outlet"], found["distance_m"]) == (around[0], 0)
+
+    @pytest.mark.parametrize(
+        ("query", "rule"),
+        [
+            ("near=120.1,30.2", "swapped"), ("near=48.8,2.3", "outside-china"), ("near=0,0", "outside-china"),
+            ("near=95,300", "outside-china"), ("near=30.2", "string_pattern_mismatch"),
+            ("near=nan,120", "string_pattern_mismatch"), ("near=1e1,120", "string_pattern_mismatch"),
+            ("within=5", "near-missing"), ("near_system=bd09", "near-missing"),
+            ("near=30.2,120.1&within=0", "greater_than_equal"), ("nearby=30.2,120.1", "extra_forbidden"),
+            ("near=30.2,120.1&within=900000", "less_than_equal"), ("division=3", "string_pattern_mismatch"),
+        ],
+    )  # fmt: skip
+    async def test_what_can_not_be_meant(
+        self, http: httpx.AsyncClient, reader: dict[str, str], query: str, rule: str
+    ) -> None:
+        answer = await http.get(f"/v1/outlets?{query}", headers=reader)
+        assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+        fault = answer.json()["errors"][0]
+        assert (fault["at"], fault["rule"]) == (
+            f"/query/{query.split('=')[0] if '&' not in query else 'within'}",
+            rule,
+        )
+
+    @pytest.mark.parametrize(
+        "division", ["33", "3303", "330300", "330327", "330327001", "330327001000"]
+    )
+    async def test_a_division_at_any_level(
+        self, http: httpx.AsyncClient, reader: dict[str, str], around: list[str], division: str
+    ) -> None:
+        url = f"/v1/outlets?division={division}&near=24,120.4&within=10000"
+        answer = await http.get(url, headers=reader)
+        assert [item["outlet"] for item in answer.json()["items"]] == around
+
+    async def test_a_mark_serves_no_other_question(
+        self, http: httpx.AsyncClient, reader: dict[str, str], around: list[str]
+    ) -> None:
+        first = await http.get("/v1/outlets?near=24.0,120.4&limit=1", headers=reader)
+        url = f"/v1/outlets?near=24.0,120.5&limit=1&after={first.json()['next']}"
+        assert (await http.get(url, headers=reader)).json()["code"] == "cursor-invalid"
+
+    async def test_divisions_that_never_were_hold_nothing(
+        self, http: httpx.AsyncClient, reader: dict[str, str]
+    ) -> None:
+        for code in ("330198", "99", "000000", "330106013013"):
+            answer = await http.get(f"/v1/outlets?division={code}", headers=reader)
+            assert (answer.status_code, answer.json()["items"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_open"),
+    [
+        ("2026-11-25 08:30", True), ("2026-11-25 08:29", False), ("2026-11-25 17:00", False),
+        ("2026-11-28 10:00", False),  # A Saturday.
+        ("2026-10-01 10:00", False),  # A Thursday, and a public holiday.
+        ("2026-10-10 10:00", True),  # A Saturday that is made up for.
+        ("2026-10-10 17:30", False),
+    ],
+)  # fmt: skip
+async def test_open_now_keeps_the_calendar(
+    state: State, around: list[str], moment: str, is_open: bool
+) -> None:
+    there = datetime.fromisoformat(moment).replace(tzinfo=CHINA)
+    await state.finder.ready()
+    wanted = Wanted(area="330327", is_open=_open_at(state, there))
+    found = [o.outlet for o in state.finder.matching(wanted, "") if o.outlet in around]
+    assert found == (around[1::2] if is_open else [])
+
+
+async def test_structured_hours_go_before_words(
+    http: httpx.AsyncClient, state: State, make: Make, reader: dict[str, str], around: list[str]
+) -> None:
+    every = {"days": [1, 2, 3, 4, 5, 6, 7], "periods": [["00:00", "24:00"]]}
+    always = {"weekly": [every], "holidays": [["00:00", "24:00"]], "exceptions": []}
+    await make.change(Outlet, number=around[0], opening=always)
+    url = "/v1/outlets?near=24,120.4&within=1&open_now=true"
+    assert [o["outlet"] for o in (await http.get(url, headers=reader)).json()["items"]] == [
+        around[0]
+    ]
+    await make.change(Outlet, number=around[0], opening=None)
+    assert (await http.get(url, headers=reader)).json()["items"] == []
