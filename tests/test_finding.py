@@ -41,7 +41,7 @@ def info(row: dict[str, Any], **changed: Any) -> OutletInfo:
     made = OutletInfo(
         row["number"], row["name"], row["bank"], row["agreement"], row["kind"],
         row["service_class"], status, row["division"], row["address"], row["lat"], row["lng"], "",
-        CHANCE.choice(HOURS), 1, None, None, True, 1, said,
+        CHANCE.choice(HOURS), 1, None, None, True, 1, pinyin=said,
     )  # fmt: skip
     return made._replace(**changed)
 
