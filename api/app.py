@@ -21,6 +21,7 @@ from api.routes import (
     applications,
     catalogue,
     divisions,
+    documents,
     drafting,
     events,
     evidence,
@@ -47,7 +48,7 @@ from kit.telemetry import traces, wanted
 
 ROUTERS: tuple[Any, ...] = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
-    supervision.router, outlets.router, applications.batches,
+    supervision.router, outlets.router, applications.batches, documents.router,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, looking.router, evidence.router, staff.router,

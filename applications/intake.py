@@ -120,7 +120,10 @@ WITH incoming AS (
 ){USED if files else ""}, told AS (
     INSERT INTO event
         (at, kind, application, version, state, step, actor, actor_role, outlet, agency, facts)
-    SELECT i.received_at, e.kind, i.number, 1, e.state, 1, i.actor, 'teller', i.outlet, i.agency, '{{}}'
+    SELECT i.received_at, e.kind, i.number, 1, e.state, 1, i.actor, 'teller', i.outlet, i.agency,
+           CASE e.nth WHEN 2 THEN jsonb_strip_nulls(jsonb_build_object(
+               'legal_due_on', i.legal_due_on, 'promised_due_on', i.promised_due_on
+           )) ELSE '{{}}' END
     FROM incoming i JOIN made USING (number)
     CROSS JOIN LATERAL (
         VALUES (1, 'application.received', 'received'), (2, 'application.accepted', 'accepted')

@@ -49,7 +49,7 @@ async def act(
     if faults:
         raise ContentInvalid(faults=faults)
     await _hold_files(session, row, wanted)
-    before = {"agency": row.agency, "due_on": row.due_on}
+    before = {"agency": row.agency, "due_on": row.due_on, "materials": row.materials}
     changes.apply(case, move)
     _keep_result(row, wanted, desk)
     session.add(row)

@@ -1,5 +1,6 @@
 """What an event tells of a move: codes, days and ids in it, words sealed beside it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from access.callers import NO_REACH, Caller
 from applications import needs, queries
 from applications.actions import Case
+from applications.changes import notices
 from applications.lifecycle import Timer
 from events import service as events
 from events.models import Event
@@ -64,8 +66,9 @@ def by_itself(case: Case, timer: Timer) -> Event:
     """Make the event of what happened because its time had come."""
     accepted = case.row.accepted_at if timer is Timer.DEEM_ACCEPTED else None
     return event(
-        case, EVENT_KINDS[timer], accepted_on=day_of(accepted).isoformat() if accepted else None
-    )
+        case, EVENT_KINDS[timer], accepted_on=day_of(accepted).isoformat() if accepted else None,
+        **(_due(case) if timer is Timer.DEEM_ACCEPTED else {}),
+    )  # fmt: skip
 
 
 async def tell(session: AsyncSession, case: Case, before: dict[str, Any]) -> None:
@@ -104,12 +107,18 @@ def _facts(case: Case, before: dict[str, Any]) -> dict[str, Any]:
         "outcome": row.outcome,
         "late": True if late else None,
         "from_agency": before["agency"] if row.agency != before["agency"] else None,
+        "had": _materials(before["materials"]) if row.materials != before["materials"] else None,
         **ABOUT.get(wanted.action, _none)(case),
     }
 
 
 def _none(_: Case) -> dict[str, Any]:
     return {}
+
+
+def _materials(had: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tell of the materials that were there before others came, for the papers that named them."""
+    return [{n: v for n, v in item.items() if n != "file" and v is not None} for item in had]
 
 
 def _due(case: Case) -> dict[str, Any]:
@@ -152,10 +161,20 @@ ABOUT: dict[Action, Any] = {
     },
     Action.GRANT: lambda case: _step(case) if case.row.state == State.ACCEPTED else {},
     Action.SEND_BACK: lambda case: _step(case) if case.row.state == State.ACCEPTED else {},
+    Action.SUSPEND: lambda case: {
+        **_proposed(case),
+        **({"working_days": case.body.working_days} if case.body.working_days else {}),
+    },
     Action.RESUME: lambda case: {**_due(case), "suspended_days": case.row.suspended_days},
     Action.EXTEND: lambda case: {**_due(case), "working_days": case.row.extended_days},
 }  # fmt: skip
 """What an event says beside what all say."""
+
+
+def _proposed(case: Case) -> dict[str, Any]:
+    """Name the procedure that was proposed."""
+    told = notices(case.row, case.desk.keys).get("suspension", {})
+    return {name: told.get(name) for name in ("procedure", "working_days")}
 
 
 def _words(wanted: ActionRequest) -> dict[str, Any]:

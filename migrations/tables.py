@@ -7,7 +7,7 @@ from sqlmodel import SQLModel
 
 MODULES = (
     "access.models", "agencies.models", "applications.models", "custody.models", "divisions.models",
-    "events.models", "evidence.models", "files.models", "kit.generations", "kit.repeats",
+    "documents.models", "events.models", "evidence.models", "files.models", "kit.generations", "kit.repeats",
     "kit.workdays", "matters.models", "outlets.models", "supervision.models",
     "terminals.models",
 )  # fmt: skip

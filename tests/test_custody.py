@@ -57,6 +57,7 @@ async def full(http: httpx.AsyncClient, make: Make, state: State) -> None:
         await send(http, teller, PDF + bytes([n]))
         await begin(http, teller, 9, **{"Upload-Metadata": "filename 5byg5LiJLnBkZg=="})
         made = (await m.submit(http, teller, m.body(accept=False))).json()
+        await http.get(f"/v1/applications/{made['number']}/documents", headers=teller)
         asked = await m.act(http, officer, made, "ask_correction", reasons=[REASON], by=by)
         assert asked.status_code == 200, asked.text
         await m.submit(http, teller)

@@ -94,6 +94,9 @@ TRIED: dict[str, Try] = {
     "act_on_application": SEEN._replace(
         body={"action": "withdraw", "reason": "申请人撤回"}, also=May.APPLICATION_WITHDRAW
     ),
+    "list_application_documents": SEEN,
+    "look_at_document": SEEN,
+    "print_document": SEEN._replace(body={"purpose": "当面交给申请人"}),
     "claim_tasks": Try({"limit": 1}),
     "release_task": SEEN,
     "upload_file": PLAIN,
@@ -189,7 +192,7 @@ async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str
     assert right.status_code == 201, right.text
     return {
         "matter": m.RECORD, "outlet": outlet, "number": made.json()["number"], "version": "1",
-        "other": "1", "division": "330106", "code": "330106", "grant": right.json()["id"],
+        "other": "1", "division": "330106", "code": "330106", "document": "REC", "grant": right.json()["id"],
         "file": stored.json()["file"], "upload": upload.json()["upload"],
     }  # fmt: skip
 
