@@ -222,8 +222,13 @@ async def attempts(session: AsyncSession, name: bytes, at: datetime) -> tuple[in
     return (row.count, row.expires_at) if row is not None and row.expires_at > at else (0, at)
 
 
-async def count_attempt(session: AsyncSession, name: bytes, at: datetime, within: timedelta) -> int:
-    """Count one more try; the first one after a window has ended opens the next."""
+async def count_attempt(
+    session: AsyncSession, name: bytes, at: datetime, within: timedelta
+) -> tuple[int, datetime]:
+    """Count one more try; the first one after a window has ended opens the next. Others wait meanwhile.
+
+    Gives how many there were in this window, and until when it is open.
+    """
     over = col(Attempt.expires_at) <= at
     statement = (
         insert(Attempt)
@@ -235,9 +240,20 @@ async def count_attempt(session: AsyncSession, name: bytes, at: datetime, within
                 "expires_at": sa.case((over, at + within), else_=col(Attempt.expires_at)),
             },
         )
-        .returning(col(Attempt.count))
+        .returning(col(Attempt.count), col(Attempt.expires_at))
     )
-    return int((await session.exec(statement)).scalar_one())
+    count, until = (await session.exec(statement)).one()
+    return int(count), until
+
+
+async def uncount_attempt(session: AsyncSession, name: bytes) -> None:
+    """Take a try back that this transaction has counted."""
+    await session.exec(
+        sa.update(Attempt)
+        .where(col(Attempt.name) == name)
+        .values(count=col(Attempt.count) - 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def forget_attempts(session: AsyncSession, before: datetime) -> None:

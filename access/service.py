@@ -1,6 +1,7 @@
 """What can be done with rights: apply for them, give them, end them, and record what they are used for."""
 
 import hashlib
+import math
 import re
 import uuid
 from collections.abc import Iterable, Iterator
@@ -332,11 +333,31 @@ async def count_try(session: AsyncSession, limit: Limit, *whose: str) -> None:
     Raises:
         DoorLocked: it is one too many.
     """
-    if (
-        await queries.count_attempt(session, _counted(limit, whose), now(), limit.within)
-        > limit.tries
-    ):
+    name = _counted(limit, whose)
+    tried, _ = await queries.count_attempt(session, name, now(), limit.within)
+    if tried > limit.tries:
         raise DoorLocked(private=limit.name)
+
+
+class Tried(NamedTuple):
+    """A try that was counted before anybody knows what it is worth: others of its name wait meanwhile."""
+
+    name: bytes
+    wait: int
+    """Seconds until one may try again; 0: this one is within the limit."""
+
+
+async def begin_try(session: AsyncSession, limit: Limit, *whose: str) -> Tried:
+    """Count a try, and tell whether it may be looked at. To raise here would undo the count."""
+    name, at = _counted(limit, whose), now()
+    tried, until = await queries.count_attempt(session, name, at, limit.within)
+    left = math.ceil((until - at).total_seconds())
+    return Tried(name, max(left, 1) if tried > limit.tries else 0)
+
+
+async def was_right(session: AsyncSession, tried: Tried) -> None:
+    """Take a try back that was a right one."""
+    await queries.uncount_attempt(session, tried.name)
 
 
 def _counted(limit: Limit, whose: Iterable[str]) -> bytes:

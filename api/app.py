@@ -32,6 +32,7 @@ from api.routes import (
     oauth,
     outlets,
     pages,
+    progress,
     register,
     revocations,
     sheets,
@@ -49,6 +50,7 @@ from kit.telemetry import traces, wanted
 ROUTERS: tuple[Any, ...] = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
     supervision.router, outlets.router, applications.batches, documents.router,
+    progress.router,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, looking.router, evidence.router, staff.router,

@@ -97,3 +97,31 @@ class NumbersExhausted(DomainError):
         "先用完已预留的编号；明日可再取号。",
         "Use those that are reserved; tomorrow there are more.",
     )
+
+
+class ProgressNotFound(DomainError):
+    """No such application, or another code: the two are not told apart."""
+
+    kind = Kind.NOT_FOUND
+    code = "progress-not-found"
+    title = Words("办件编号或者查询码不正确", "The number or the code is not right")
+    advice = Words(
+        "核对凭证上的办件编号和查询码；15分钟内输错5次将暂停查询。",
+        "Compare both with the receipt; after 5 wrong codes in 15 minutes one has to wait.",
+    )
+
+
+class ProgressLocked(DomainError):
+    """Five wrong codes for a number within a quarter of an hour."""
+
+    kind = Kind.TOO_MANY
+    code = "progress-locked"
+    title = Words("查询码输错次数过多，请稍后再试", "Too many wrong codes for this number")
+    advice = Words(
+        "按 Retry-After 等待后再查；也可凭身份证到受理网点查询。",
+        "Wait as Retry-After says, or ask at the outlet.",
+    )
+
+    def __init__(self, *, wait: int) -> None:
+        super().__init__()
+        self.retry_after = wait

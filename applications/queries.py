@@ -110,6 +110,13 @@ async def get(
     return found
 
 
+async def by_number(session: AsyncSession, number: str) -> Application | None:
+    """Load one application, for who has proved that it concerns him."""
+    return (
+        await session.exec(select(Application).where(Application.number == number))
+    ).one_or_none()
+
+
 async def by_keys(
     session: AsyncSession, submitter: str, keys: Sequence[str]
 ) -> Sequence[Application]:

@@ -64,8 +64,8 @@ class DomainError(Exception):
     code: ClassVar[str]
     title: ClassVar[Words]
     advice: ClassVar[Words]
-    retry_after: ClassVar[int | None] = None
-    """Seconds after which the same call may succeed."""
+    retry_after: int | None = None
+    """Seconds after which the same call may succeed: of the class, or of this one."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -27,7 +27,7 @@ Headers = dict[str, str]
 ROUTES = {found.name: found[1:] for found in operations()}
 OPEN = frozenset({
     "issue_token", "live", "ready", "metrics", "docs", "list_problems", "show_problem", "open_guide",
-    "show_upload_protocol", "use_enrolment",
+    "show_upload_protocol", "use_enrolment", "ask_progress", "open_progress", "show_progress",
 })  # fmt: skip
 """Operations without a token."""
 

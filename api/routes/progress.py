@@ -1,0 +1,137 @@
+"""How far an application is: for the applicant, who has its number and its code and no token."""
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path as Folder
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import Response
+
+from access.errors import TooManyRequests
+from api.body import ContractRoute
+from api.conditional import json
+from api.deps import Held, address_of
+from api.openapi import carries, refuses
+from api.problems import STATUS
+from api.state import State
+from applications import progress
+from applications.errors import ProgressLocked, ProgressNotFound
+from applications.models import Application
+from kit.db import transaction
+from schemas.progress import ProgressAsked, ProgressView
+
+
+class SmallRoute(ContractRoute):
+    """A route that needs no token: its bodies are small."""
+
+    largest = 16 * 1024
+
+
+router = APIRouter(tags=["progress"], route_class=SmallRoute)
+Number = Annotated[str, Path(pattern=r"^SYT[0-9]{27}$", description="Number of an application.")]
+
+
+async def admitted(request: Request, held: State, number: str, code: str) -> Application:
+    """Let in who has the code of a number, from an address that does not call too often.
+
+    Raises:
+        TooManyRequests: it does.
+        ProgressNotFound, ProgressLocked: as `progress.enter` says.
+    """
+    if not held.doors.take(f"progress:{address_of(request) or ''}"):
+        raise TooManyRequests()
+    return await progress.enter(held.sessions, held.keys, number, code)
+
+
+async def shown(held: State, row: Application) -> dict[str, Any]:
+    """Tell how far it is."""
+    async with transaction(held.sessions) as session:
+        return await progress.shown(session, held.desk, row)
+
+
+@router.post("/v1/progress", response_model=ProgressView, responses=refuses(404, 429, 503))
+async def ask_progress(request: Request, wanted: ProgressAsked, held: Held) -> Response:
+    """Tell how far an application is. After 5 wrong codes for a number in 15 minutes one has to wait."""
+    row = await admitted(request, held, wanted.number, wanted.code)
+    return json(await shown(held, row))
+
+
+STYLE = (
+    'body{font:18px/1.6 "Noto Sans CJK SC","PingFang SC","Microsoft YaHei",system-ui,sans-serif;color:#1b1f24;'
+    "background:#f2f5f8;margin:0}main{max-width:34rem;margin:0 auto;padding:1rem 1.2rem;background:#fff;"
+    "min-height:100vh;box-sizing:border-box}h1{font-size:1.5rem;margin:.2em 0;color:#0b4a82}"
+    "h2{font-size:1.1rem;color:#0b4a82}.kind{color:#4a5561;margin:0}"
+    ".state{font-size:1.6rem;font-weight:700;margin:.4em 0 0}.said{background:#fdf0ee;color:#a8281e;padding:.6em .8em;border-radius:.4rem}dl{display:grid;"
+    "grid-template-columns:max-content 1fr;gap:.3em 1em}dt{color:#4a5561}dd{margin:0;overflow-wrap:anywhere}"
+    "label{display:block}input,button,select,textarea{font:inherit;padding:.5em;box-sizing:border-box;width:100%;"
+    "margin:.3em 0}button{background:#0b4a82;color:#fff;border:0;border-radius:.4rem}"
+)
+SCRIPT = (
+    "const c=location.hash.slice(1);if(/^[2-9A-Za-z]{8}$/.test(c)){"
+    "document.querySelector('input[name=code]').value=c;document.querySelector('form').submit()}"
+)
+"""Sends the code that stands behind the address, where no server sees it, by the form that people fill in."""
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_hash(STYLE)}'; {{}}form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+RUNS, RUNS_NOTHING = POLICY.format(f"script-src 'sha256-{_hash(SCRIPT)}'; "), POLICY.format("")
+"""Content-Security-Policy of the question, with a script of ours alone, and of answers, with none."""
+
+POLICED: dict[int | str, Any] = {200: {"headers": carries("Content-Security-Policy")}}
+
+
+@cache
+def _pages() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Folder(__file__).parent), autoescape=True,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def page(
+    number: str, *, said: str = "", found: dict[str, Any] | None = None, status: int = 200,
+    asks: bool = False, wait: int | None = None,
+) -> Response:  # fmt: skip
+    """Make the page: the question for the code, or what is known."""
+    made = _pages().get_template("progress.html").render(
+        number=number, said=said, shown=found, style=Markup(STYLE),  # noqa: S704 -- ours
+        script=Markup(SCRIPT) if asks else "",  # noqa: S704 -- ours
+    )  # fmt: skip
+    headers = {"Content-Security-Policy": RUNS if asks else RUNS_NOTHING}
+    if wait is not None:
+        headers["Retry-After"] = str(wait)
+    return HTMLResponse(made, status, headers)
+
+
+@router.get("/p/{number}", response_class=HTMLResponse, responses=POLICED)
+async def open_progress(number: Number) -> Response:
+    """Ask for the code, whether or not there is such an application; a code behind `#` is sent at once."""
+    return page(number, asks=True)
+
+
+@router.post("/p/{number}", response_class=HTMLResponse, responses=POLICED | refuses(429, 503))
+async def show_progress(
+    request: Request,
+    number: Number,
+    code: Annotated[str, Form(max_length=40)],
+    held: Held,
+) -> Response:
+    """Show how far an application is to who has sent its code by the form."""
+    try:
+        row = await admitted(request, held, number, code.strip())
+    except (ProgressNotFound, ProgressLocked) as refusal:
+        status = STATUS[refusal.kind]
+        return page(number, said=refusal.title.zh, status=status, wait=refusal.retry_after)
+    return page(number, found=await shown(held, row))
