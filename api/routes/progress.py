@@ -61,16 +61,7 @@ async def ask_progress(request: Request, wanted: ProgressAsked, held: Held) -> R
     return json(await shown(held, row))
 
 
-STYLE = (
-    'body{font:18px/1.6 "Noto Sans CJK SC","PingFang SC","Microsoft YaHei",system-ui,sans-serif;color:#1b1f24;'
-    "background:#f2f5f8;margin:0}main{max-width:34rem;margin:0 auto;padding:1rem 1.2rem;background:#fff;"
-    "min-height:100vh;box-sizing:border-box}h1{font-size:1.5rem;margin:.2em 0;color:#0b4a82}"
-    "h2{font-size:1.1rem;color:#0b4a82}.kind{color:#4a5561;margin:0}"
-    ".state{font-size:1.6rem;font-weight:700;margin:.4em 0 0}.said{background:#fdf0ee;color:#a8281e;padding:.6em .8em;border-radius:.4rem}dl{display:grid;"
-    "grid-template-columns:max-content 1fr;gap:.3em 1em}dt{color:#4a5561}dd{margin:0;overflow-wrap:anywhere}"
-    "label{display:block}input,button,select,textarea{font:inherit;padding:.5em;box-sizing:border-box;width:100%;"
-    "margin:.3em 0}button{background:#0b4a82;color:#fff;border:0;border-radius:.4rem}"
-)
+STYLE = (Folder(__file__).parent / "progress.css").read_text("utf-8")
 SCRIPT = (
     "const c=location.hash.slice(1);if(/^[2-9A-Za-z]{8}$/.test(c)){"
     "document.querySelector('input[name=code]').value=c;document.querySelector('form').submit()}"
