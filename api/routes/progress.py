@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from functools import cache
 from pathlib import Path as Folder
 from typing import Annotated, Any
 
@@ -83,12 +82,10 @@ RUNS, RUNS_NOTHING = POLICY.format(f"script-src 'sha256-{_hash(SCRIPT)}'; "), PO
 POLICED: dict[int | str, Any] = {200: {"headers": carries("Content-Security-Policy")}}
 
 
-@cache
-def _pages() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Folder(__file__).parent), autoescape=True,
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+PAGES = Environment(
+    loader=FileSystemLoader(Folder(__file__).parent), autoescape=True,
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
 
 
 def page(
@@ -96,7 +93,7 @@ def page(
     asks: bool = False, wait: int | None = None,
 ) -> Response:  # fmt: skip
     """Make the page: the question for the code, or what is known."""
-    made = _pages().get_template("progress.html").render(
+    made = PAGES.get_template("progress.html").render(
         number=number, said=said, shown=found, style=Markup(STYLE),  # noqa: S704 -- ours
         script=Markup(SCRIPT) if asks else "",  # noqa: S704 -- ours
     )  # fmt: skip
