@@ -21,6 +21,7 @@ TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 OPEN = {
     ("POST", "/v1/oauth/token"), ("GET", "/health/live"), ("GET", "/health/ready"),
     ("GET", "/metrics"), ("GET", "/docs"), ("GET", "/problems"), ("GET", "/problems/{code}"),
+    ("POST", "/v1/progress"), ("GET", "/p/{number}"), ("POST", "/p/{number}"),
     ("GET", "/g/{matter}"), ("OPTIONS", "/v1/uploads"), ("POST", "/v1/terminals"),
 }  # fmt: skip
 """Operations without a token, by hand."""
@@ -219,7 +220,7 @@ class TestEveryOperation:
             await make.person(Role.AUDITOR, "330200"),
         ]  # fmt: skip
         for (method, path), _ in operations(app).items():
-            if "{number}" not in path:
+            if "{number}" not in path or (method, path) in OPEN:
                 continue
             for stranger in strangers:
                 for number in (made["number"], "SYT" + "0" * 27, "x", "%00"):
