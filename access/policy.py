@@ -133,6 +133,12 @@ class May(StrEnum):
     GUIDE_READ = "guide:read"
     MATTER_READ = "matter:read"
     OUTLET_READ = "outlet:read"
+    RATING_GIVE = "rating:give"
+    RATING_READ = "rating:read"
+    RECTIFICATION_ACT = "rectification:act"
+    RECTIFICATION_DO = "rectification:do"
+    RECTIFICATION_JUDGE = "rectification:judge"
+    RECTIFICATION_READ = "rectification:read"
     SUPERVISION_ANSWER = "supervision:answer"
     SUPERVISION_READ = "supervision:read"
     TASK_CLAIM = "task:claim"
@@ -159,6 +165,12 @@ WORKING = READING | {
 SUPERVISING = frozenset({May.CHECK_READ, May.SUPERVISION_READ})
 """Of all who look at how work is done."""
 
+RATED = frozenset({May.RATING_READ, May.RECTIFICATION_READ})
+"""Of all who answer for how people are served, or look at it; never of who serves."""
+
+RECTIFYING = RATED | {May.RECTIFICATION_ACT, May.RECTIFICATION_DO}
+"""The unit's own: 谁办理、谁负责, by who stands above those that handled it."""
+
 APPOINTING = frozenset({May.GRANT_ACT, May.GRANT_READ})
 """Of all who have a part in the chain by which rights are given."""
 
@@ -176,10 +188,17 @@ GRANTS = MappingProxyType(
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_DELIVER,
             May.APPLICATION_PROPOSE_REFUSAL, May.APPLICATION_SUBMIT, May.APPLICATION_SUPPLY,
-            May.APPLICATION_WITHDRAW, May.DOCUMENT_PRINT, May.FILE_WRITE, May.TERMINAL_USE,
+            May.APPLICATION_WITHDRAW, May.DOCUMENT_PRINT, May.FILE_WRITE, May.RATING_GIVE,
+            May.TERMINAL_USE,
         },
-        Role.OUTLET_MANAGER: READING | ROSTER | {May.APPLICATION_ACT, May.APPLICATION_VOID},
-        Role.BANK_ADMIN: PUBLIC | APPOINTING | ROSTER | {May.GRANT_APPLY, May.TELLER_QUALIFY},
+        Role.OUTLET_MANAGER: READING
+        | ROSTER
+        | RECTIFYING
+        | {May.APPLICATION_ACT, May.APPLICATION_VOID},
+        Role.BANK_ADMIN: PUBLIC
+        | APPOINTING
+        | ROSTER
+        | {May.GRANT_APPLY, May.RATING_READ, May.TELLER_QUALIFY},
         Role.ACCEPTANCE_OFFICER: READING
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_REFUSE,
@@ -194,21 +213,25 @@ GRANTS = MappingProxyType(
             May.APPLICATION_APPROVE, May.CHECK_ACT, May.CHECK_CORRECT, May.GRANT_APPROVE,
             May.SUPERVISION_ANSWER,
         },
-        Role.AGENCY_HEAD: PUBLIC | APPOINTING | {May.GRANT_APPLY, May.SUPERVISION_READ},
-        Role.AUDITOR: READING | SUPERVISING | STAFF | {
+        Role.AGENCY_HEAD: PUBLIC
+        | APPOINTING
+        | RECTIFYING
+        | {May.GRANT_APPLY, May.SUPERVISION_READ},
+        Role.AUDITOR: READING | SUPERVISING | STAFF | RATED | {
             May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ,
         },
         Role.CONTROL_OFFICER: READING
         | APPOINTING
         | SUPERVISING
         | STAFF
+        | RATED
         | {
             May.ACCESS_READ, May.CHECK_ACT, May.CHECK_DO, May.EVIDENCE_READ, May.GRANT_CHECK,
-            May.GUIDE_READ,
+            May.GUIDE_READ, May.RECTIFICATION_ACT, May.RECTIFICATION_JUDGE,
         },
         Role.OUTLET_ADMIN: PUBLIC
         | STAFF
-        | {May.TELLER_QUALIFY, May.TELLER_SUSPEND, May.TERMINAL_SUSPEND},
+        | {May.RATING_READ, May.TELLER_QUALIFY, May.TELLER_SUSPEND, May.TERMINAL_SUSPEND},
         Role.MATTER_ADMIN: PUBLIC | {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ},
         Role.RIGHTS_ADMIN: PUBLIC | APPOINTING | {May.GRANT_GRANT, May.TOKEN_REVOKE},
     }

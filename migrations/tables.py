@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 MODULES = (
     "access.models", "agencies.models", "applications.models", "custody.models", "divisions.models",
     "documents.models", "events.models", "evidence.models", "files.models", "kit.generations", "kit.repeats",
-    "kit.workdays", "matters.models", "outlets.models", "supervision.models",
+    "kit.workdays", "matters.models", "outlets.models", "ratings.models", "supervision.models",
     "terminals.models",
 )  # fmt: skip
 """Modules with tables, by name: an import that nobody uses is one that a linter may drop. A test holds

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from schemas.applications import AgencyCode, IdNumber, Purpose
 from schemas.base import Day, Listing, Response
 
-LookKind = Literal["reveal", "file", "search", "report", "document"]
+LookKind = Literal["reveal", "file", "search", "report", "document", "rating"]
 Looker = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[\x21-\x7e]+$")]
 
 

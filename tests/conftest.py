@@ -38,7 +38,7 @@ CHANGING = (
     "file_leftover", "access_record", "used_assertion", "idempotency_key", "grant_step",
     "access_alert", "revocation", "attempt", "call_share", "number_block", "access_sequence",
     "evidence_block", "evidence_span", "supervision_order", "spot_check",
-    "spot_stratum", "document",
+    "spot_stratum", "document", "rating", "rating_figure", "rectification",
 )  # fmt: skip
 
 

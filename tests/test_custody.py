@@ -68,6 +68,14 @@ async def full(http: httpx.AsyncClient, make: Make, state: State) -> None:
         done = await m.act(http, reviewer, case, "grant", opinion="同意", result={"number": "样例"})
         assert done.status_code == 200, done.text
         await _supervised(state, case)
+        url = f"/v1/applications/{case['number']}/rating"
+        rated = await http.post(url, json={"grade": 5, "text": "等得太久"}, headers=teller)
+        assert rated.status_code == 201, rated.text
+    boss = await make.person(Role.OUTLET_MANAGER, shop.outlet)
+    for poor in (await http.get("/v1/rectifications", headers=boss)).json()["items"]:
+        url, first = f"/v1/rectifications/{poor['id']}/actions", {"If-Match": '"1"'}
+        said = {"action": "contact", "text": "已致电"}
+        assert (await http.post(url, json=said, headers=boss | first)).status_code == 200
 
 
 async def _supervised(state: State, case: dict[str, Any]) -> None:
@@ -183,7 +191,8 @@ PLAIN_BYTES = {
     "access_record.person", "access_record.purpose_commitment", "application.body_digest",
     "application.subject_index", "attempt.name", "event_text.commitment", "evidence_block.hash",
     "evidence_block.signature", "evidence_key.public", "evidence_span.leaves", "idempotency_key.body_digest",
-    "ring_key.check_value", "stored_file.sha256", "terminal_enrolment.code_index", "used_assertion.digest",
+    "rating.token", "ring_key.check_value", "stored_file.sha256", "terminal_enrolment.code_index",
+    "used_assertion.digest",
 }  # fmt: skip
 """Hashes, keyed ones of what is personal, and what is public."""
 

@@ -95,13 +95,24 @@ def test_nobody_qualifies_the_own_tellers() -> None:
 
 def test_who_checks_changes_nothing() -> None:
     assert GRANTS[Role.AUDITOR] <= READS
-    checks = {May.CHECK_ACT, May.CHECK_DO, May.GRANT_ACT, May.GRANT_CHECK}
+    checks = {
+        May.CHECK_ACT, May.CHECK_DO, May.GRANT_ACT, May.GRANT_CHECK, May.RECTIFICATION_ACT,
+        May.RECTIFICATION_JUDGE,
+    }  # fmt: skip
     assert GRANTS[Role.CONTROL_OFFICER] - READS == checks
 
 
 def test_only_a_teller_hands_in_and_never_reviews() -> None:
     assert holding(May.APPLICATION_SUBMIT) == {Role.TELLER}
     assert not GRANTS[Role.TELLER] & {*CHAIN[1:], May.APPLICATION_REFUSE, May.APPLICATION_VOID}
+
+
+def test_who_handles_sees_no_rating() -> None:
+    handling = {Role.TELLER, *(holding(May.APPLICATION_ACCEPT) | holding(May.TASK_CLAIM))}
+    seen = {May.RATING_READ, May.RECTIFICATION_READ, May.RECTIFICATION_DO}
+    assert all(not GRANTS[role] & seen for role in handling)
+    assert holding(May.RECTIFICATION_DO) == {Role.OUTLET_MANAGER, Role.AGENCY_HEAD}
+    assert holding(May.RECTIFICATION_JUDGE) == {Role.CONTROL_OFFICER}
 
 
 def test_who_voids_has_not_handed_in() -> None:

@@ -16,8 +16,10 @@ from access.policy import GRANTS, SCOPES, May, Role, Scope
 from api.app import operations
 from api.state import State
 from cli.load import shipped_guide
+from kit import crypto
 from kit.clock import now, today
 from kit.db import transaction
+from ratings.models import Rating, Rectification
 from supervision.models import Order, SpotCheck
 from tests import make as m
 from tests.conftest import empty
@@ -27,7 +29,7 @@ Headers = dict[str, str]
 ROUTES = {found.name: found[1:] for found in operations()}
 OPEN = frozenset({
     "issue_token", "live", "ready", "metrics", "docs", "list_problems", "show_problem", "open_guide",
-    "show_upload_protocol", "use_enrolment", "ask_progress", "open_progress", "show_progress",
+    "show_upload_protocol", "use_enrolment", "ask_progress", "rate_by_code", "open_progress", "show_progress",
 })  # fmt: skip
 """Operations without a token."""
 
@@ -65,6 +67,7 @@ PERIOD = {"subject": "somebody", "valid_from": today().isoformat(), "valid_to": 
 MANAGER = PERIOD | {"role": "outlet_manager", "scope": "{outlet}"}
 REVIEWER = PERIOD | {"role": "reviewer", "scope": "330106"}
 
+POOR = Try(sees=May.RECTIFICATION_READ, elsewhere="missing")
 DEVICE = Try(sees=May.TERMINAL_READ, elsewhere="missing")
 PERSON = Try(sees=May.TELLER_READ, elsewhere="missing")
 UNSOUND = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
@@ -97,6 +100,12 @@ TRIED: dict[str, Try] = {
     "list_application_documents": SEEN,
     "look_at_document": SEEN,
     "print_document": SEEN._replace(body={"purpose": "当面交给申请人"}),
+    "rate_application": SEEN._replace(body={"grade": 1}),
+    "list_rating_figures": PLAIN,
+    "list_rectifications": PLAIN,
+    "get_rectification": POOR,
+    "act_on_rectification": POOR._replace(body={"action": "contact"}),
+    "reveal_rater": POOR._replace(body={"purpose": "回访"}),
     "claim_tasks": Try({"limit": 1}),
     "release_task": SEEN,
     "upload_file": PLAIN,
@@ -203,10 +212,26 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
     }  # fmt: skip
     order = Order(**about, light="red", waits_for="acceptance", since=today(), told=[])
     check = SpotCheck(**about, reason="matter")
+    rating = Rating(
+        token=b"t",
+        outlet=outlet,
+        agency="330106",
+        matter=m.RECORD,
+        grade=5,
+        channel="counter",
+        tags=[],
+    )
+    poor = Rectification(
+        rating=rating.id, due_on=today(), outlet=outlet, agency="330106", responsible="outlet"
+    )
     async with transaction(state.sessions) as session:
-        session.add_all([order, check])
+        session.add_all([order, check, rating])
         await session.flush()
-        return {"order": str(order.id), "check": str(check.id)}
+        session.add(poor)
+        await session.flush()
+        bound = crypto.place("rectification", "about_sealed", poor.id)
+        poor.about_sealed = state.keys.seal(number.encode(), bound_to=bound)
+        return {"order": str(order.id), "check": str(check.id), "id": str(poor.id)}
 
 
 def filled(value: Any, things: Mapping[str, str]) -> Any:

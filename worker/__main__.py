@@ -17,9 +17,19 @@ from kit.orphan import leave_with_parent
 from kit.settings import Settings
 from kit.signing import load_signer
 from kit.telemetry import traces
-from worker import evidence, housekeeping, life, lights, sequence, supervise, sweeping, watch
+from worker import (
+    evidence,
+    housekeeping,
+    life,
+    lights,
+    rectify,
+    sequence,
+    supervise,
+    sweeping,
+    watch,
+)
 
-TASKS = (sequence.TASK, housekeeping.TASK, watch.TASK, lights.TASK, *supervise.TASKS)
+TASKS = (sequence.TASK, housekeeping.TASK, watch.TASK, lights.TASK, rectify.TASK, *supervise.TASKS)
 """Tasks that need nothing but the database."""
 
 CONNECTIONS = 12
