@@ -132,6 +132,8 @@ class May(StrEnum):
     GUIDE_PUBLISH = "guide:publish"
     GUIDE_READ = "guide:read"
     MATTER_READ = "matter:read"
+    NOTICE_READ = "notice:read"
+    NOTICE_TELL = "notice:tell"
     OUTLET_READ = "outlet:read"
     RATING_GIVE = "rating:give"
     RATING_READ = "rating:read"
@@ -188,7 +190,8 @@ GRANTS = MappingProxyType(
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_DELIVER,
             May.APPLICATION_PROPOSE_REFUSAL, May.APPLICATION_SUBMIT, May.APPLICATION_SUPPLY,
-            May.APPLICATION_WITHDRAW, May.DOCUMENT_PRINT, May.FILE_WRITE, May.RATING_GIVE,
+            May.APPLICATION_WITHDRAW, May.DOCUMENT_PRINT, May.FILE_WRITE, May.NOTICE_READ,
+            May.NOTICE_TELL, May.RATING_GIVE,
             May.TERMINAL_USE,
         },
         Role.OUTLET_MANAGER: READING
@@ -202,7 +205,7 @@ GRANTS = MappingProxyType(
         Role.ACCEPTANCE_OFFICER: READING
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_REFUSE,
-            May.APPLICATION_REVEAL, May.DOCUMENT_PRINT,
+            May.APPLICATION_REVEAL, May.DOCUMENT_PRINT, May.NOTICE_READ, May.NOTICE_TELL,
         },
         Role.REVIEWER: WORKING | {May.APPLICATION_REVIEW},
         Role.SECOND_REVIEWER: WORKING | {May.APPLICATION_SECOND_REVIEW},
@@ -218,7 +221,7 @@ GRANTS = MappingProxyType(
         | RECTIFYING
         | {May.GRANT_APPLY, May.SUPERVISION_READ},
         Role.AUDITOR: READING | SUPERVISING | STAFF | RATED | {
-            May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ,
+            May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ, May.NOTICE_READ,
         },
         Role.CONTROL_OFFICER: READING
         | APPOINTING
@@ -227,7 +230,7 @@ GRANTS = MappingProxyType(
         | RATED
         | {
             May.ACCESS_READ, May.CHECK_ACT, May.CHECK_DO, May.EVIDENCE_READ, May.GRANT_CHECK,
-            May.GUIDE_READ, May.RECTIFICATION_ACT, May.RECTIFICATION_JUDGE,
+            May.GUIDE_READ, May.NOTICE_READ, May.RECTIFICATION_ACT, May.RECTIFICATION_JUDGE,
         },
         Role.OUTLET_ADMIN: PUBLIC
         | STAFF

@@ -153,6 +153,12 @@ class Settings(BaseSettings):
     local_issuer: bool = False
     """Whether people's tokens of our own making are believed; `syt demo` switches it on."""
 
+    sms_url: str | None = Field(None, repr=False)
+    """Gateway of text messages; unset: what is not handed over at the counter stands on the list."""
+
+    sms_key: SecretStr | None = None
+    """Bearer key of the gateway."""
+
     log: Literal["debug", "info", "warning", "error"] = "info"
 
     metrics_port: int | None = Field(None, ge=1, le=65535)

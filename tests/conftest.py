@@ -38,7 +38,7 @@ CHANGING = (
     "file_leftover", "access_record", "used_assertion", "idempotency_key", "grant_step",
     "access_alert", "revocation", "attempt", "call_share", "number_block", "access_sequence",
     "evidence_block", "evidence_span", "supervision_order", "spot_check",
-    "spot_stratum", "document", "rating", "rating_figure", "rectification",
+    "spot_stratum", "document", "rating", "rating_figure", "rectification", "notice",
 )  # fmt: skip
 
 
@@ -182,6 +182,7 @@ async def clean(owner: AsyncEngine) -> AsyncIterator[None]:
             sa.text("UPDATE event_sequencer SET seq = 0, done_id = 0, window_from = window_to")
         )
         await connection.execute(sa.text("UPDATE spot_mark SET seq = 0"))
+        await connection.execute(sa.text("UPDATE notice_mark SET seq = 0"))
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from kit.db import transaction
 from kit.settings import Settings
 from kit.signing import Signer
 from migrations.tables import metadata
+from notices.models import Notice
 from supervision import service as supervision
 from supervision.models import Order, SpotCheck
 from tests import make as m
@@ -87,9 +88,14 @@ async def _supervised(state: State, case: dict[str, Any]) -> None:
     order = Order(**about, light="red", waits_for="decision", since=today(), told=[])
     check = SpotCheck(**about, reason="matter")
     async with transaction(state.sessions) as session:
-        session.add_all([order, check])
+        notice = Notice(
+            application=case["number"], event=int(case["number"][-8:]), kind="receipt", outlet=case["outlet"],
+            agency="330106", at=now(), next_at=now(), state="told",
+        )  # fmt: skip
+        session.add_all([order, check, notice])
         await session.flush()
         for row, place, name in (
+            (notice, "notice.note_sealed", "note_sealed"),
             (order, supervision.ANSWER, "answer_sealed"),
             (check, supervision.FINDING, "finding_sealed"),
             (check, supervision.CORRECTION, "correction_sealed"),

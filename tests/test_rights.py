@@ -19,6 +19,7 @@ from cli.load import shipped_guide
 from kit import crypto
 from kit.clock import now, today
 from kit.db import transaction
+from notices.models import Notice
 from ratings.models import Rating, Rectification
 from supervision.models import Order, SpotCheck
 from tests import make as m
@@ -100,6 +101,10 @@ TRIED: dict[str, Try] = {
     "list_application_documents": SEEN,
     "look_at_document": SEEN,
     "print_document": SEEN._replace(body={"purpose": "当面交给申请人"}),
+    "list_notices": PLAIN,
+    "act_on_notice": Try(
+        {"action": "told", "way": "phone"}, sees=May.NOTICE_READ, elsewhere="missing"
+    ),
     "rate_application": SEEN._replace(body={"grade": 1}),
     "list_rating_figures": PLAIN,
     "list_rectifications": PLAIN,
@@ -225,13 +230,22 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
         rating=rating.id, due_on=today(), outlet=outlet, agency="330106", responsible="outlet"
     )
     async with transaction(state.sessions) as session:
-        session.add_all([order, check, rating])
+        notice = Notice(
+            application=number, event=1, kind="receipt", outlet=outlet, agency="330106", at=now(),
+            next_at=now(), state="undelivered",
+        )  # fmt: skip
+        session.add_all([order, check, rating, notice])
         await session.flush()
         session.add(poor)
         await session.flush()
         bound = crypto.place("rectification", "about_sealed", poor.id)
         poor.about_sealed = state.keys.seal(number.encode(), bound_to=bound)
-        return {"order": str(order.id), "check": str(check.id), "id": str(poor.id)}
+        return {
+            "order": str(order.id),
+            "check": str(check.id),
+            "id": str(poor.id),
+            "notice": str(notice.id),
+        }
 
 
 def filled(value: Any, things: Mapping[str, str]) -> Any:

@@ -26,6 +26,7 @@ from worker import (
     sequence,
     supervise,
     sweeping,
+    telling,
     watch,
 )
 
@@ -45,6 +46,7 @@ async def work(settings: Settings) -> None:
         start_http_server(settings.metrics_port, registry=registry())
     sealing = evidence.sealing(load_signer(settings), HASH_OF[settings.suite])
     tasks = (*TASKS, sealing, *office.tasks(), sweeping.task(make_store(settings)))
+    tasks = (*tasks, *telling.sender(settings, office).tasks())
     running = [asyncio.create_task(task.run(sessions), name=task.name) for task in tasks]
     running.append(asyncio.create_task(office.follower.follow(), name="follow"))
     stop = asyncio.Event()

@@ -17,6 +17,7 @@ from applications.numbers import query_code
 from documents import service
 from documents.printing import print_paper, tag_of, worded
 from looking.service import Look, record
+from notices import service as notices
 from schemas.documents import DocumentList, PrintRequest
 from sheets.press import Press
 
@@ -116,6 +117,8 @@ async def print_document(
         row.agency,
     )  # fmt: skip
     await record(session, held.keys, caller, look)
+    told = found.row
+    await notices.handed_over(session, caller, row, told.event, told.code, told.issued_at)
     words = worded(found.content, held.settings.public_url, query_code(held.keys, row.number))
     return Printed(press, words, {"Cache-Control": "no-store", **_named(found)})
 

@@ -21,7 +21,9 @@ from api.state import State
 from applications import progress
 from applications.errors import ProgressLocked, ProgressNotFound
 from applications.models import Application
+from kit.clock import now
 from kit.db import transaction
+from notices import queries as notices
 from schemas.progress import ProgressAsked, ProgressView
 
 
@@ -50,6 +52,7 @@ async def admitted(request: Request, held: State, number: str, code: str) -> App
 async def shown(held: State, row: Application) -> dict[str, Any]:
     """Tell how far it is."""
     async with transaction(held.sessions) as session:
+        await notices.see(session, row.number, now())
         return await progress.shown(session, held.desk, row)
 
 

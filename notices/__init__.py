@@ -1,0 +1,1 @@
+"""Telling applicants: each notice has a way, a time and a proof, or stands on a list for somebody to tell."""
