@@ -51,6 +51,7 @@ STAGES = MappingProxyType({
     "application.suspended": "进入特别程序", "application.resumed": "特别程序结束",
     "application.extended": "延期", "application.granted": "办结", "application.denied": "办结",
     "application.delivered": "送达", "application.returned": "退件",
+    "application.step_passed_on": "转至下一环节",
     "application.withdrawn": "撤回", "application.voided": "作废",
 })  # fmt: skip
 """What of an application's history concerns the applicant."""

@@ -198,11 +198,17 @@ def contact(desk: Desk, caller: Caller, opened: Rectification, row: Application)
     """
     if opened.state == "closed" or not _answers(opened, caller, May.RECTIFICATION_DO):
         raise RectificationNotAllowed(actions=open_steps(opened, caller), state=opened.state)
-    handled = {row.accepted_by, row.reviewed_by, row.second_reviewed_by, row.decided_by}
-    if caller.id in {*handled, f"person:{row.teller}"}:
+    if caller.id in _handlers(row):
         raise RaterSecret()
     applicant = draft.opened(desk.keys, row.number, row.sealed)["applicant"]
     return {"number": row.number, "name": applicant["name"], "phone": applicant["phone"]}
+
+
+def _handlers(row: Application) -> set[str | None]:
+    """List who had a part in it, in this step and in those before."""
+    past = {part.partition(":")[2] for step in row.past_steps for part in step["people"]}
+    now_at_it = {row.accepted_by, row.reviewed_by, row.second_reviewed_by, row.decided_by}
+    return past | now_at_it | {f"person:{row.teller}"}
 
 
 def shown(row: Rectification, rating: Rating, caller: Caller, desk: Desk) -> dict[str, Any]:
