@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow lint bench scale soak torture lock problems clean
+.PHONY: demo test test-slow lint bench scale soak torture lock problems secrets clean
 
 demo: $(VENV)/.run ## the service with a demonstration data set, on http://127.0.0.1:8000
 	$(BIN)/syt demo
@@ -14,7 +14,7 @@ test: $(VENV)/.dev ## the whole suite on a real PostgreSQL, in parallel
 test-slow: $(VENV)/.dev ## whole services started, killed and started again
 	$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose file
+lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose file, secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -22,6 +22,7 @@ lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose fil
 	$(BIN)/vulture
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
 bench: $(VENV)/.dev ## load beside reference lines; writes docs/performance.md
 	$(BIN)/python -m bench
@@ -40,6 +41,9 @@ lock: $(VENV)/.dev ## make the locked requirements anew (needs uv)
 	  --extra build pyproject.toml -o requirements.txt --quiet
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --extra dev --extra build -c requirements.txt pyproject.toml -o requirements-dev.txt --quiet
+
+secrets: $(VENV)/.dev ## make .secrets.baseline anew, after each new finding was looked at and is none
+	$(BIN)/detect-secrets scan --exclude-files '^requirements.*\.txt$$|^data/' > .secrets.baseline
 
 problems: $(VENV)/.run ## make docs/problems.md anew
 	$(BIN)/python -m cli.problems > docs/problems.md
