@@ -26,6 +26,7 @@ lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose fil
 
 bench: $(VENV)/.dev ## load beside reference lines; writes docs/performance.md
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.evidence
 
 scale: $(VENV)/.dev ## lists, claims and submissions among 10^4, 10^6 and 10^7 applications; writes docs/scale.md
 	$(BIN)/python -m bench.scale
