@@ -68,7 +68,7 @@ class Found(NamedTuple):
 async def seal_all(home: Path) -> int:
     """Seal all there is; tell how many events."""
     settings = Settings(home=home)
-    engine = make_engine(cluster_of(home).url(SERVICE), pool_size=2)
+    engine = make_engine(cluster_of(home).url(SERVICE), pool_size=2, unhurried=True)
     signer, count = load_signer(settings), 0
     try:
         while True:

@@ -51,7 +51,7 @@ def midnight(day: date) -> datetime:
 
 @asynccontextmanager
 async def _opened(url: str) -> AsyncIterator[tuple[Sessions, asyncpg.Connection]]:
-    engine = make_engine(url, pool_size=2)
+    engine = make_engine(url, pool_size=2, unhurried=True)
     try:
         async with driver(engine) as connection:
             yield make_sessions(engine), connection

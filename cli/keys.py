@@ -29,7 +29,7 @@ REST = 0.02
 
 @asynccontextmanager
 async def _opened(url: str) -> AsyncIterator[Sessions]:
-    engine = make_engine(url, pool_size=2)
+    engine = make_engine(url, pool_size=2, unhurried=True)
     try:
         yield make_sessions(engine)
     finally:

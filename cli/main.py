@@ -413,7 +413,7 @@ def demo_login() -> None:
 async def _with_sessions(url: str, work: "Callable[[Sessions], Awaitable[None]]") -> None:
     from kit.db import make_engine, make_sessions
 
-    engine = make_engine(url, pool_size=2)
+    engine = make_engine(url, pool_size=2, unhurried=True)
     try:
         await work(make_sessions(engine))
     finally:

@@ -56,6 +56,10 @@ LOCK_TIMEOUT = "2s"
 TRANSACTION_TIMEOUT = "5s"
 """No transaction of ours may live long: one long writer holds up the feed of events."""
 
+UNHURRIED_STATEMENT, UNHURRIED_COMMAND, UNHURRIED_TRANSACTION = "60s", 61, "5min"
+"""Limits of a command that an operator waits for: on a busy machine a file of guides, kept whole or not at all,
+takes longer than any call may, and would never be loaded. Meanwhile the feed of events waits for it."""
+
 
 AWAY = (
     asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError,
@@ -111,13 +115,16 @@ async def _connect(*arguments: Any, **options: Any) -> asyncpg.Connection:
         raise ConnectionError(type(error).__name__) from None
 
 
-def make_engine(url: str, *, pool_size: int = 8, one_plan: bool = False) -> AsyncEngine:
+def make_engine(
+    url: str, *, pool_size: int = 8, one_plan: bool = False, unhurried: bool = False
+) -> AsyncEngine:
     """Make an engine whose every connection gives up on a statement that takes too long.
 
     With `one_plan` a statement is planned once in a connection's life, not at every call: right for one
     that is always the same. All others are planned for their values: a plan that serves a county's agency and
     an outlet with a third of all applications alike serves neither.
     """
+    lasting = UNHURRIED_TRANSACTION if unhurried else TRANSACTION_TIMEOUT
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -126,12 +133,12 @@ def make_engine(url: str, *, pool_size: int = 8, one_plan: bool = False) -> Asyn
         hide_parameters=True,  # An error's text must not quote what may be personal.
         connect_args={
             "timeout": 3,
-            "command_timeout": COMMAND_TIMEOUT,
+            "command_timeout": UNHURRIED_COMMAND if unhurried else COMMAND_TIMEOUT,
             "async_creator_fn": _connect,
             "server_settings": {
-                "statement_timeout": STATEMENT_TIMEOUT,
+                "statement_timeout": UNHURRIED_STATEMENT if unhurried else STATEMENT_TIMEOUT,
                 "lock_timeout": LOCK_TIMEOUT,
-                "idle_in_transaction_session_timeout": TRANSACTION_TIMEOUT,
+                "idle_in_transaction_session_timeout": lasting,
                 "application_name": "syt",
                 "jit": "off",
                 "plan_cache_mode": "force_generic_plan" if one_plan else "force_custom_plan",
@@ -145,7 +152,7 @@ def make_engine(url: str, *, pool_size: int = 8, one_plan: bool = False) -> Asyn
         """PostgreSQL 16 does not know `transaction_timeout` yet."""
         if connection.driver_connection.get_server_version() >= (17,):
             cursor = connection.cursor()
-            cursor.execute(f"SET transaction_timeout = '{TRANSACTION_TIMEOUT}'")
+            cursor.execute(f"SET transaction_timeout = '{lasting}'")
             cursor.close()
             connection.commit()
 

@@ -85,5 +85,9 @@ async def test_to_read_it_all_may_take_longer_than_a_writer_may(
             await run(session, slow)
         with pytest.raises(DBAPIError):
             await written()
+        patient = make_engine(settings.database_url or "", pool_size=1, unhurried=True)
+        sessions = make_sessions(patient)  # As a command has them that an operator waits for.
+        await written()
+        await patient.dispose()
     finally:
         await engine.dispose()
