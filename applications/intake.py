@@ -8,6 +8,7 @@ are then sent one by one. A client that hangs up cancels nobody.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -217,7 +218,7 @@ class Intake:
         self._waiting: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
-        self._expected = 0
+        self._expected, self._enough = 0, asyncio.Event()
         self._lanes: list[asyncio.Task[None]] = []
 
     @property
@@ -239,6 +240,8 @@ class Intake:
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(draft, future, time.monotonic()))
         self._arrived.set()
+        if len(self._waiting) >= self._expected:
+            self._enough.set()
         return await future
 
     async def drain(self) -> None:
@@ -285,7 +288,10 @@ class Intake:
         before = 0
         while before < len(self._waiting) < min(self._expected, BATCH):
             before = len(self._waiting)
-            await asyncio.sleep(AGAIN)
+            self._enough.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN):
+                    await self._enough.wait()
 
     def _take(self) -> list[Waiting]:
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
