@@ -61,6 +61,6 @@ async def test_who_comes_again_together_shares_a_statement(
     await asyncio.gather(*(c() for c in (client, late_client) for _ in range(HALF)))
     async with transaction(sessions) as session:
         counted = sa.text("SELECT count(*), count(DISTINCT xmin::text) FROM application")
-        ((made, statements),) = (await run(session, counted)).all()
+        made, statements = (await run(session, counted)).one()
     assert made == 2 * HALF * TIMES
     assert statements <= TIMES + 2
