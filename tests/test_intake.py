@@ -60,7 +60,9 @@ async def test_who_comes_again_together_shares_a_statement(
     monkeypatch.setattr(intake, "_send", send_slowly)
     await asyncio.gather(*(c() for c in (client, late_client) for _ in range(HALF)))
     async with transaction(sessions) as session:
-        counted = sa.text("SELECT count(*), count(DISTINCT xmin::text) FROM application")
-        made, statements = (await run(session, counted)).one()
-    assert made == 2 * HALF * TIMES
-    assert statements <= TIMES + 2
+        counted = sa.text(
+            "SELECT count(*) AS made, count(DISTINCT xmin::text) AS statements FROM application"
+        )
+        found = (await run(session, counted)).mappings().one()
+    assert found["made"] == 2 * HALF * TIMES
+    assert found["statements"] <= TIMES + 2
