@@ -134,6 +134,7 @@ class May(StrEnum):
     MATTER_READ = "matter:read"
     NOTICE_READ = "notice:read"
     NOTICE_TELL = "notice:tell"
+    OUTLET_IMPORT = "outlet:import"
     OUTLET_READ = "outlet:read"
     RATING_GIVE = "rating:give"
     RATING_READ = "rating:read"
@@ -201,7 +202,7 @@ GRANTS = MappingProxyType(
         Role.BANK_ADMIN: PUBLIC
         | APPOINTING
         | ROSTER
-        | {May.GRANT_APPLY, May.RATING_READ, May.TELLER_QUALIFY},
+        | {May.GRANT_APPLY, May.OUTLET_IMPORT, May.RATING_READ, May.TELLER_QUALIFY},
         Role.ACCEPTANCE_OFFICER: READING
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_REFUSE,
@@ -234,7 +235,10 @@ GRANTS = MappingProxyType(
         },
         Role.OUTLET_ADMIN: PUBLIC
         | STAFF
-        | {May.RATING_READ, May.TELLER_QUALIFY, May.TELLER_SUSPEND, May.TERMINAL_SUSPEND},
+        | {
+            May.OUTLET_IMPORT, May.RATING_READ, May.TELLER_QUALIFY, May.TELLER_SUSPEND,
+            May.TERMINAL_SUSPEND,
+        },
         Role.MATTER_ADMIN: PUBLIC | {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ},
         Role.RIGHTS_ADMIN: PUBLIC | APPOINTING | {May.GRANT_GRANT, May.TOKEN_REVOKE},
     }

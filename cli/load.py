@@ -16,6 +16,8 @@ from agencies.models import Agency, AgencyCoverage
 from applications import queries as applications
 from divisions.memory import KIND as DIVISIONS
 from divisions.models import UNKNOWN_START, Division
+from importing import queries as imports
+from importing.models import CnapsArea, CnapsClass
 from kit import pinyin
 from kit.clock import now
 from kit.db import Sessions, put, transaction
@@ -284,6 +286,40 @@ async def load_registry(sessions: Sessions, rows: Mapping[str, Sequence[Mapping[
         await put_rows(sessions, OUTLETS, table, rows.get(name, ()))
         for name, table in TABLES.items()
     ])  # fmt: skip
+
+
+async def load_banks(sessions: Sessions, path: Path) -> int:
+    """Load `bank_class, bank_name, row_kind` (`bank` or `group`): the classes of banks in the payment system.
+
+    A class may name several codes, with `;` between them. The file is the whole list.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in read_csv(path):
+        for code in row["bank_class"].split(";"):
+            kind = {"code": code, "names": [], "is_group": row["row_kind"] == "group"}
+            found.setdefault(code, kind)["names"].append(row["bank_name"])
+    return await _put_list(sessions, CnapsClass, [*found.values()], path)
+
+
+async def load_cnaps_areas(sessions: Sessions, path: Path) -> int:
+    """Load `area_code, area_name, city_code, county_code`: the areas of the payment system, all of them."""
+    rows = [
+        {
+            "code": row["area_code"], "name": row["area_name"], "city": row["city_code"],
+            "county": row["county_code"],
+        }
+        for row in read_csv(path)
+    ]  # fmt: skip
+    return await _put_list(sessions, CnapsArea, rows, path)
+
+
+async def _put_list(
+    sessions: Sessions, table: type[SQLModel], rows: list[dict[str, Any]], path: Path
+) -> int:
+    if not rows:
+        raise LoadFailed(f"{path}: there is no line in it")
+    async with transaction(sessions) as session:
+        return await imports.put_list(session, table, rows)
 
 
 async def load_outlets(sessions: Sessions, path: Path) -> int:

@@ -49,7 +49,9 @@ NoMigrate = Annotated[bool, typer.Option("--no-migrate", help="Take the tables a
 FAULTS = 5
 """As many are named of a file that has more."""
 
-LOADS = ("divisions", "calendar", "agencies", "catalogue", "matters", "outlets")
+LOADS = (
+    "divisions", "calendar", "agencies", "catalogue", "matters", "outlets", "banks", "cnaps-areas",
+)  # fmt: skip
 
 
 @contextmanager
@@ -195,7 +197,7 @@ def load(
 
     async def fill(sessions: "Sessions") -> None:
         try:
-            changed = await getattr(loading, f"load_{what}")(sessions, file)
+            changed = await getattr(loading, f"load_{what.replace('-', '_')}")(sessions, file)
         except KeyError as error:
             raise loading.LoadFailed(f"{file}: there is no column {error}") from error
         except (ValueError, TypeError, AttributeError) as error:

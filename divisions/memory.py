@@ -106,6 +106,16 @@ class DivisionsMemory:
             if place.on(day):
                 yield place
 
+    def past(self, day: date) -> Iterator[Place]:
+        """Walk what was there once and on `day` is no more, of the Ministry's scheme."""
+        for place in self._ordered:
+            if (
+                place.scheme == DEFAULT_SCHEME
+                and place.valid_to is not None
+                and place.valid_to <= day
+            ):
+                yield place
+
     def children(self, parent: str, after: str, day: date) -> Iterator[Place]:
         """Walk the divisions of `day` directly under `parent` whose code comes after `after`."""
         for place in self._children.get(parent, ()):

@@ -113,7 +113,7 @@ class Outlet(Stamped, Dated, table=True):
     )
 
     number: str = Field(primary_key=True, max_length=12)
-    name: str = Field(max_length=100)
+    name: str = Field(max_length=100, index=True)
     pinyin: str = Field(
         default="", max_length=800, sa_column_kwargs=EMPTY, description="Blanks between syllables."
     )

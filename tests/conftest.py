@@ -39,6 +39,7 @@ CHANGING = (
     "access_alert", "revocation", "attempt", "call_share", "number_block", "access_sequence",
     "evidence_block", "evidence_span", "supervision_order", "spot_check",
     "spot_stratum", "document", "rating", "rating_figure", "rectification", "notice",
+    "outlet_import", "outlet_import_report",
 )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from notices.models import Notice
 from supervision import service as supervision
 from supervision.models import Order, SpotCheck
 from tests import make as m
+from tests import test_imports as imports
 from tests.make import Make
 from tests.test_accepting import REASON
 from tests.test_evidence import seal_all, signed, signer
@@ -62,6 +63,7 @@ async def full(http: httpx.AsyncClient, make: Make, state: State) -> None:
         asked = await m.act(http, officer, made, "ask_correction", reasons=[REASON], by=by)
         assert asked.status_code == 200, asked.text
         await m.submit(http, teller)
+        await _brought_in(http, make, state, n)
     claimed = await http.post("/v1/tasks/claim", json={"limit": 50}, headers=reviewer)
     for case in claimed.json()["items"]:
         url = f"/v1/applications/{case['number']}/reveal"
@@ -77,6 +79,12 @@ async def full(http: httpx.AsyncClient, make: Make, state: State) -> None:
         url, first = f"/v1/rectifications/{poor['id']}/actions", {"If-Match": '"1"'}
         said = {"action": "contact", "text": "已致电"}
         assert (await http.post(url, json=said, headers=boss | first)).status_code == 200
+
+
+async def _brought_in(http: httpx.AsyncClient, make: Make, state: State, n: int) -> None:
+    """A spreadsheet of a row, judged."""
+    sheet, who = imports.text([imports.row(n)]), await make.person(Role.OUTLET_ADMIN)
+    await imports.run(http, imports.runner_of(state), who, sheet, dry_run="true")
 
 
 async def _supervised(state: State, case: dict[str, Any]) -> None:

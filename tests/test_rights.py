@@ -118,6 +118,11 @@ TRIED: dict[str, Try] = {
         query="application={number}", elsewhere="missing",
         blind=frozenset({Role.AUDITOR, Role.CONTROL_OFFICER}),
     ),
+    "import_outlets": PLAIN,
+    **dict.fromkeys(
+        ("get_import", "get_import_report"),
+        Try(elsewhere="missing", blind=frozenset({Role.BANK_ADMIN})),  # It is the authority's own.
+    ),
     "create_upload": Try(headers={"Upload-Length": "9", "Tus-Resumable": "1.0.0"}),
     **dict.fromkeys(("get_upload", "get_upload_offset", "add_to_upload", "end_upload"), SENDER),
     "draft_version": Try(DRAFT | {"guide": GUIDE}, elsewhere="forbidden"),
@@ -198,6 +203,8 @@ async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str
     materials = [{"code": "id_card", "file": stored.json()["file"]}]
     made = await m.submit(http, own[Role.TELLER], m.body(materials=materials, accept=False))
     assert made.status_code == 201, made.text
+    sheet = {"file": ("a.csv", "银行,网点名称,行号,区县\n".encode())}
+    brought = await http.post("/v1/outlets/imports", files=sheet, headers=own[Role.OUTLET_ADMIN])
     until = (today() + timedelta(days=30)).isoformat()
     right = await http.post(
         "/v1/grants", headers=own[Role.BANK_ADMIN],
@@ -208,6 +215,7 @@ async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str
         "matter": m.RECORD, "outlet": outlet, "number": made.json()["number"], "version": "1",
         "other": "1", "division": "330106", "code": "330106", "document": "REC", "grant": right.json()["id"],
         "file": stored.json()["file"], "upload": upload.json()["upload"],
+        "id": brought.json()["id"],
     }  # fmt: skip
 
 

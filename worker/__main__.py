@@ -8,8 +8,8 @@ import structlog
 from prometheus_client import start_http_server
 
 from evidence.chain import HASH_OF
-from files.stores import make_store
-from kit.crypto import KeysUnusable
+from files.stores import Vault, make_store
+from kit.crypto import KeysUnusable, load_keys
 from kit.db import make_engine, make_sessions
 from kit.logs import configure
 from kit.metrics import registry
@@ -20,6 +20,7 @@ from kit.telemetry import traces
 from worker import (
     evidence,
     housekeeping,
+    importing,
     life,
     lights,
     rectify,
@@ -45,7 +46,10 @@ async def work(settings: Settings) -> None:
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, registry=registry())
     sealing = evidence.sealing(load_signer(settings), HASH_OF[settings.suite])
-    tasks = (*TASKS, sealing, *office.tasks(), sweeping.task(make_store(settings)))
+    files = make_store(settings)
+    vault = Vault(files, load_keys(settings), sessions)
+    bringing = importing.task(vault, office.shelves)
+    tasks = (*TASKS, sealing, *office.tasks(), sweeping.task(files), bringing)
     tasks = (*tasks, *telling.sender(settings, office).tasks())
     running = [asyncio.create_task(task.run(sessions), name=task.name) for task in tasks]
     running.append(asyncio.create_task(office.follower.follow(), name="follow"))

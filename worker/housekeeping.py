@@ -8,6 +8,8 @@ from applications import queries as applications
 from applications.numbers import TAKEN_WITHIN
 from events import queries as events
 from events.service import MONTHS_AHEAD
+from importing import queries as imports
+from importing.service import KEPT as IMPORTS_KEPT
 from kit import repeats
 from kit.clock import now, today
 from kit.db import Sessions, transaction
@@ -33,6 +35,7 @@ async def keep(sessions: Sessions) -> float:
         await access.forget_attempts(session, now() - KEPT)
         await access.forget_shares(session, now() - KEPT)
         await repeats.forget(session, now() - KEYS_KEPT)
+        await imports.forget(session, now() - IMPORTS_KEPT)
         await terminals.forget_enrolments(session, now() - KEYS_KEPT)
         await applications.forget_blocks(session, today() - TAKEN_WITHIN)
     async with transaction(sessions) as session:

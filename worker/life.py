@@ -9,6 +9,7 @@ from access.errors import MemoryStale
 from applications import timers
 from applications.desk import Desk, make_desk
 from applications.lifecycle import Timer
+from importing.running import Shelves
 from kit.clock import now
 from kit.crypto import KeyRing
 from kit.db import Sessions, transaction
@@ -42,6 +43,15 @@ class Office:
         if not self.follower.fresh:
             raise MemoryStale()
         return self.desk
+
+    def shelves(self) -> Shelves:
+        """Give the memories that imports are held against, unless they are too old.
+
+        Raises:
+            MemoryStale: the database could not be asked of late.
+        """
+        desk = self.desk_now()
+        return Shelves(desk.divisions, desk.catalogue, desk.registry)
 
     def tasks(self) -> list[Task]:
         """List what is to be done."""

@@ -67,7 +67,7 @@ async def upload_file(
 
     The same bytes again are the same file. What no application uses is removed after seven days.
     """
-    row = await service.store(held.vault, outlet_of(caller), _file_part(request))
+    row = await service.store(held.vault, outlet_of(caller), file_part(request))
     return json(shown(row), 201)
 
 
@@ -89,7 +89,7 @@ def shown(row: StoredFile) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _file_part(request: Request) -> AsyncIterator[bytes]:
+async def file_part(request: Request) -> AsyncIterator[bytes]:
     """Give the bytes of the part `file` while they arrive: a library's spool file would be in clear.
 
     Raises:

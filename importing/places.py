@@ -1,0 +1,278 @@
+"""Where an outlet lies: names and codes of divisions as spreadsheets give them, made one of today's."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+from divisions.memory import DivisionsMemory, Place
+
+CITY, COUNTY, TOWNSHIP = 2, 3, 4
+SUFFIX = re.compile(r"(?<=.)(街道办事处|街道|地区|自治县|[^\W\d_]族自治县|镇|乡|区|县|市)$")
+TOWNSHIP_SUFFIXES = ("街道", "镇", "乡")
+CODE = re.compile(r"[0-9]{6}|[0-9]{9}|[0-9]{12}", re.ASCII)
+
+
+class Said(NamedTuple):
+    """What a row says of its place."""
+
+    city: str = ""
+    county: str = ""
+    township: str = ""
+    code: str = ""
+    county_code: str = ""
+    city_code: str = ""
+
+
+class Finding(NamedTuple):
+    """Something that is wrong with a row, or was put right."""
+
+    fault: str
+    field: str
+    facts: Mapping[str, object] = {}
+    fixed: str = ""
+    is_fatal: bool = True
+
+
+def put_right(fault: str, field_: str, fixed: str) -> Finding:
+    """Tell of something that was put right."""
+    return Finding(fault, field_, fixed=fixed, is_fatal=False)
+
+
+@dataclass
+class Where:
+    """What came of it."""
+
+    city: Place | None = None
+    county: Place | None = None
+    place: Place | None = None
+    village: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+    is_county_doubtful: bool = False
+    """The county does not fit the rest of the row, and nothing speaks for it."""
+
+    def say(self, *findings: Finding) -> None:
+        """Note findings."""
+        self.findings.extend(findings)
+
+
+def stem(name: str) -> str:
+    """Take the kind of division off its name."""
+    return SUFFIX.sub("", name)
+
+
+class Places:
+    """Today's divisions by their names, and what they were called before."""
+
+    def __init__(self, memory: DivisionsMemory, day: date, home: tuple[str, ...]) -> None:
+        self._memory, self._day, self._home = memory, day, home
+        self.cities: dict[str, Place] = {}
+        self.counties: dict[str, list[Place]] = {}
+        self._townships: dict[str, dict[str, Place]] = {}
+        self._gone: dict[str, list[Place]] = {}
+        for place in memory.after("", day):
+            self._take(place)
+        for place in self._abolished():
+            self._gone.setdefault(place.name, []).append(place)
+        self.knows_nbs = next(memory.after("", day, "nbs"), None) is not None
+
+    def _take(self, place: Place) -> None:
+        if place.level == CITY:
+            self.cities[place.name] = place
+        elif place.level == COUNTY:
+            self.counties.setdefault(place.name, []).append(place)
+        elif place.level == TOWNSHIP and place.parent:
+            self._townships.setdefault(place.parent, {})[place.name] = place
+
+    def _abolished(self) -> Iterator[Place]:
+        """Walk the counties that are no more."""
+        for place in self._memory.past(self._day):
+            if place.level == COUNTY and place.successors:
+                yield place
+
+    def name(self, code: str) -> str:
+        """Name a division."""
+        place = self._memory.find(code, self._day) if code else None
+        return place.name if place else ""
+
+    def is_bare(self, county: Place) -> bool:
+        """Tell whether a county has no townships (龙港)."""
+        return county.code not in self._townships
+
+    def township(self, county: Place, name: str) -> Place | None:
+        """Find a township of a county by its full name, or by one that lacks its kind."""
+        known = self._townships.get(county.code, {})
+        if name in known:
+            return known[name]
+        short = name.removesuffix("办事处")
+        found = [known[short + kind] for kind in ("", *TOWNSHIP_SUFFIXES) if short + kind in known]
+        return found[0] if len(found) == 1 else None
+
+    def where(self, said: Said, *, lowest: bool = True) -> Where:
+        """Find the place of a row; with `lowest` it has to name the township where there are any."""
+        there = Where()
+        self._find_city(said, there)
+        code = self._code(said.code, there)
+        coded = self._memory.find(code, self._day) if code else None
+        self._find_county(said, there, coded)
+        if said.code:
+            self._by_code(said, code, coded, there)
+        elif said.township:
+            self._by_name(said, there)
+        elif there.county is not None:
+            there.place = there.county
+            if lowest and not self.is_bare(there.county):
+                there.say(Finding("township_missing", "township"))
+        elif lowest:
+            there.say(Finding("county_missing", "county")) if not said.county else None
+        else:
+            there.place = there.city
+        return there
+
+    def _find_city(self, said: Said, there: Where) -> None:
+        if said.city_code:
+            there.city = self._memory.find(said.city_code, self._day)
+        elif said.city:
+            there.city = self.cities.get(said.city) or self.cities.get(f"{said.city}市")
+            if there.city is None and not self.counties.get(said.city):
+                there.say(Finding("city_unknown", "city", {"found": said.city}))
+
+    def _code(self, said: str, there: Where) -> str:
+        """Cut a code to nine digits, or to the six of a county."""
+        if not said:
+            return ""
+        if not CODE.fullmatch(said):
+            there.say(Finding("township_code_form", "township_code"))
+            return ""
+        if len(said) == 12:
+            there.say(put_right("township_code_12", "township_code", said[:9]))
+            there.village = None if said.endswith("000") else said
+        return said[:9]
+
+    def _find_county(self, said: Said, there: Where, coded: Place | None) -> None:
+        by_code = self._county_of(coded)
+        if said.county_code and not said.county:
+            there.county = self._memory.find(said.county_code, self._day)
+        elif said.county:
+            there.county = self._named(said.county, there, by_code)
+        else:
+            there.county = by_code
+        city = there.county.parent if there.county else None
+        if there.county is not None and there.city is not None and city != there.city.code:
+            there.is_county_doubtful = not (said.township or said.code)
+            facts = {"there": self.name(city or "")}
+            there.say(Finding("county_not_in_city", "county", facts))
+
+    def _county_of(self, coded: Place | None) -> Place | None:
+        if coded is None or coded.level < COUNTY:
+            return None
+        return coded if coded.level == COUNTY else self._memory.find(coded.parent or "", self._day)
+
+    def _named(self, name: str, there: Where, by_code: Place | None) -> Place | None:
+        """Find a county by its name of today, of before, or by half of it."""
+        found = self._within(self.counties.get(name, []), there.city)
+        if found is not None:
+            return found
+        if old := self._within(self._gone.get(name, []), there.city):
+            return self._renamed(name, old, there, by_code)
+        for kind in ("区", "县", "市"):
+            short = self._within(self.counties.get(name + kind, []), there.city)
+            if short is not None:
+                there.say(put_right("county_short_name", "county", short.name))
+                return short
+        there.is_county_doubtful = not (name in self._gone and by_code)
+        there.say(Finding("county_unknown", "county"))
+        return by_code
+
+    def _within(self, found: list[Place], city: Place | None) -> Place | None:
+        """Choose among counties of one name (西湖区 is in two cities): the city's, or the only one at home."""
+        at_home = [place for place in found if place.code.startswith(self._home)]
+        for some in ([p for p in found if city and p.parent == city.code], found, at_home):
+            if len(some) == 1:
+                return some[0]
+        return None
+
+    def _renamed(
+        self, name: str, old: Place, there: Where, by_code: Place | None
+    ) -> Place | None:  # fmt: skip
+        now = [p for p in (self._memory.find(s, self._day) for s in old.successors) if p]
+        if len(now) == 1 and stem(now[0].name) == stem(name):
+            there.say(put_right("county_old_name", "county", now[0].name))
+            return now[0]
+        if by_code is not None and by_code in now:
+            there.say(put_right("county_abolished", "county", by_code.name))
+            return by_code
+        if len(now) == 1:
+            there.say(put_right("county_abolished", "county", now[0].name))
+            return now[0]
+        facts = {"there": "、".join(place.name for place in now)}
+        there.say(Finding("county_split", "county", facts))
+        return None
+
+    def _by_name(self, said: Said, there: Where) -> None:
+        if there.county is None:
+            if not said.county:
+                there.say(Finding("county_missing", "county"))
+            return
+        there.place = self.township(there.county, said.township)
+        if there.place is None:
+            there.say(Finding("township_unknown", "township"))
+            return
+        if there.place.name != said.township:
+            there.say(put_right("township_short_name", "township", there.place.name))
+        there.say(put_right("township_code_filled", "township_code", there.place.code))
+
+    def _by_code(self, said: Said, code: str, coded: Place | None, there: Where) -> None:
+        """Let code, name and county agree."""
+        if not code:
+            return
+        named = (
+            self.township(there.county, said.township) if there.county and said.township else None
+        )
+        nbs = self._memory.find(code, self._day, "nbs") if len(code) == 9 else None
+        if coded is None:
+            self._unknown(said, named, nbs, there)
+        elif coded.level == COUNTY:
+            self._by_county_code(said, coded, there)
+        elif said.township and not _same(said.township, coded.name):
+            self._contradicted(coded, named, nbs, there)
+        elif there.county is not None and coded.parent != there.county.code:
+            facts = {"township": coded.name, "there": self.name(coded.parent or "")}
+            there.say(Finding("township_not_in_county", "township_code", facts))
+        else:
+            there.place = coded
+            if said.township and said.township != coded.name:
+                there.say(put_right("township_short_name", "township", coded.name))
+
+    def _by_county_code(self, said: Said, coded: Place, there: Where) -> None:
+        there.county = there.county or coded
+        if said.township:
+            self._by_name(said, there)
+        else:
+            there.place = coded
+            if not self.is_bare(coded):
+                there.say(Finding("township_missing", "township"))
+
+    def _unknown(
+        self, said: Said, named: Place | None, nbs: Place | None, there: Where
+    ) -> None:  # fmt: skip
+        if nbs is not None and named is not None and _same(said.township, nbs.name):
+            there.place = named
+            there.say(put_right("township_code_nbs", "township_code", named.code))
+        else:
+            there.say(Finding("township_code_unknown", "township_code"))
+
+    def _contradicted(
+        self, coded: Place, named: Place | None, nbs: Place | None, there: Where
+    ) -> None:  # fmt: skip
+        """The code is another township's: perhaps the same digits mean this one in statistics."""
+        facts = {"other": coded.name}
+        if named is not None and nbs is not None and _same(named.name, nbs.name):
+            there.say(Finding("township_code_nbs", "township_code", facts, named.code))
+        else:
+            there.say(Finding("township_name_mismatch", "township_code", facts))
+
+
+def _same(said: str, name: str) -> bool:
+    return said == name or name in {said + kind for kind in TOWNSHIP_SUFFIXES}

@@ -1,0 +1,347 @@
+"""An import on its way: taken up by a worker, batch by batch, and taken up again where it was left.
+
+A batch is one transaction: its outlets, its part of the report and how far the import has come are kept
+together or not at all. Whoever holds the import says so in each of them; who has lost it writes no more.
+"""
+
+import asyncio
+import re
+import sys
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import structlog
+
+from access.callers import Reach
+from divisions.memory import DivisionsMemory
+from files import stores
+from files.errors import FileNotFound
+from files.stores import Vault
+from importing import queries, service, writing
+from importing.columns import Columns, columns, is_heading, known
+from importing.errors import ImportLost
+from importing.judging import Judge, Reference, Row, bank_key
+from importing.models import OutletImport
+from importing.places import Places
+from kit.clock import now, today
+from kit.crypto import KeysUnusable
+from kit.db import transaction
+from matters.memory import OURS, Catalogue
+from outlets import checks
+from outlets.memory import RegistryMemory
+from outlets.service import Deed
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=30)
+"""For how long an import is a worker's that says nothing: then it is dead, and another takes it up."""
+
+TAKEN_AT_MOST = 8
+"""Times that an import is taken up without getting on: then it breaks whoever touches it."""
+
+LONGEST_LINE = 256 << 20
+TOTALS = re.compile(
+    r"(合计|总计|小计|共计|备注|说明|填写说明|填表说明|示例|例[:：]|注[:：]|注意|填表人|填报人|填报单位|制表|审核人|"
+    r"复核人|负责人签|单位盖章|盖章|日期[:：]|制表日期|填报日期)"
+)
+"""How lines begin that people put under a table, or above its rows, and that are no rows."""
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """Memories that rows are held against."""
+
+    divisions: DivisionsMemory
+    catalogue: Catalogue
+    registry: RegistryMemory
+
+
+@dataclass
+class Table:
+    """What has been understood of a file."""
+
+    columns: Columns | None = None
+    heading: tuple[str, ...] = ()
+    notes: set[str] = field(default_factory=set)
+
+    def rows(self, lines: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        """Take the rows out of some lines; the first lines hold the headings."""
+        if self.columns is None:
+            lines = self._below_headings(lines)
+        return [line for line in lines if self._is_row(line[1])]
+
+    def _below_headings(self, lines: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        counts = [known(line[1]) if is_heading(line[1]) else 0 for line in lines[:30]]
+        at = counts.index(max(counts))
+        heads = [lines[at][1]]
+        if at > 0 and self._completes(lines[at - 1][1]):
+            heads.insert(0, lines[at - 1][1])
+        end = at + 1
+        while end < len(lines) and self._completes(lines[end][1]):
+            heads.append(lines[end][1])
+            end += 1
+        if len(heads) > 1:
+            self.notes.add("headings_twice")
+        self.columns, self.heading = columns(heads), tuple(lines[at][1])
+        if set(self.columns.unknown):
+            self.notes.add("columns_unknown")
+        if self.columns.is_register:
+            self.notes.add("register_list")
+        return lines[end:]
+
+    def _completes(self, cells: Sequence[str]) -> bool:
+        """Tell whether a line beside the headings holds headings too, and nothing else."""
+        filled = [cell for cell in cells if cell.strip()]
+        return bool(filled) and known(filled) == len(filled)
+
+    def _is_row(self, cells: Sequence[str]) -> bool:
+        if tuple(cells) == self.heading:
+            self.notes.add("headings_repeated")
+            return False
+        filled = [cell.strip() for cell in cells if cell.strip()]
+        if not filled:
+            return False
+        if TOTALS.match(filled[0]) and len(filled) <= max(4, len(self.heading) // 3):
+            self.notes.add("totals_skipped")
+            return False
+        return True
+
+
+class Runner:
+    """Runs imports, one at a time."""
+
+    def __init__(self, vault: Vault, desk: Callable[[], Shelves]) -> None:
+        self.vault, self.sessions, self._desk = vault, vault.sessions, desk
+        self.holder = uuid.uuid4()
+
+    async def run_one(self) -> bool:
+        """Take up an import and bring it to its end; False where none waits.
+
+        Raises:
+            MemoryStale: what this process knows is too old.
+        """
+        desk, at = self._desk(), now()
+        async with transaction(self.sessions) as session:
+            job = await queries.take(session, self.holder, at, at + LEASE)
+        if job is None:
+            return False
+        try:
+            await self._run(job, desk)
+        except ImportLost:
+            log.warning("import_lost", id=str(job.id))
+        except (FileNotFound, KeysUnusable):
+            await self.end(job, **service.failed("file_gone"))
+        except BaseException:
+            with suppress(Exception):
+                await self._let_go(job)
+            raise
+        return True
+
+    async def _let_go(self, job: OutletImport) -> None:
+        """Let another worker go on at once: this one is stopping, or the database was away."""
+        async with transaction(self.sessions) as session:
+            await queries.change(session, job.id, self.holder, {"held_until": now()})
+
+    async def _run(self, job: OutletImport, desk: Shelves) -> None:
+        if job.taken > TAKEN_AT_MOST:
+            await self.end(job, **service.failed("unreadable"))
+            return
+        log.info("import_taken", id=str(job.id), batches=job.batches)
+        reference = await self._reference(job, desk)
+        work = _Work(self, job, desk, reference)
+        beating = asyncio.create_task(self._beat(job))
+        try:
+            async with aclosing(messages(self.vault, job)) as told:
+                async for message in told:
+                    await work.take(message)
+                    if work.is_over:
+                        return
+        finally:
+            beating.cancel()
+        await work.finish()
+
+    async def _beat(self, job: OutletImport) -> None:
+        """Say that the import is in hand, while a batch takes long."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            with suppress(Exception):
+                async with transaction(self.sessions) as session:
+                    await queries.change(
+                        session, job.id, self.holder, {"held_until": now() + LEASE}
+                    )
+
+    async def _reference(self, job: OutletImport, desk: Shelves) -> Reference:
+        async with transaction(self.sessions) as session:
+            banks = await queries.banks(session)
+            classes, areas = await queries.classes(session), await queries.areas(session)
+        day = today()
+        matters = {base: base for base in desk.catalogue.matters}
+        for guide in desk.catalogue.in_force(day):
+            if guide.guide.local_base_code:
+                matters[guide.guide.local_base_code] = guide.matter
+        named = {
+            said: bank.code for bank in banks for said in (*bank.short_names, bank.code, bank.name)
+        }
+        named |= {bank_key(bank.name): bank.code for bank in banks}
+        return Reference(
+            places=await asyncio.to_thread(Places, desk.divisions, day, tuple(job.areas) or (OURS,)),
+            known=checks.Known(desk.divisions, desk.registry, frozenset(matters.values()), day),
+            reach=Reach(areas=tuple(job.areas), banks=frozenset(job.banks)),
+            banks=named, bank_names={bank.code: bank.name for bank in banks},
+            closed=frozenset(bank.code for bank in banks if bank.status == "closed"),
+            classes=classes, areas=areas,
+            area_counties=frozenset(area.county for area in (areas or {}).values()), matters=matters,
+        )  # fmt: skip
+
+    async def end(self, job: OutletImport, **values: Any) -> None:
+        """Say how an import ended, and let go of its file."""
+        async with transaction(self.sessions) as session:
+            done = await queries.change(session, job.id, self.holder, values)
+        if done:
+            await stores.try_to_remove(self.vault.files, job.path)
+            log.info(
+                "import_ended", id=str(job.id), state=values["state"], failure=values.get("failure")
+            )
+
+
+class _Work:
+    """One import in one worker's hands."""
+
+    def __init__(
+        self, runner: Runner, job: OutletImport, desk: Shelves, reference: Reference
+    ) -> None:
+        self._runner, self._job, self._desk, self._reference = runner, job, desk, reference
+        self._table = Table()
+        self._judge: Judge | None = None
+        self._encoding: str | None = None
+        self._batch = 0
+        self.is_over = False
+        self._deed = Deed(job.asked_by, job.asked_role, "import", str(job.id))
+
+    async def take(self, message: dict[str, Any]) -> None:
+        """Go on with what the reader says."""
+        if failure := message.get("failed"):
+            log.info("import_unreadable", failure=failure, error=message.get("error"))
+            await self._fail(failure)
+        elif "format" in message:
+            self._table.notes |= set(message["notes"]) | self._skipped()
+            self._encoding = message["encoding"]
+            await self._note(format=message["format"], encoding=message["encoding"])
+        else:
+            await self._take_lines(message["lines"])
+
+    def _skipped(self) -> set[str]:
+        """Name the checks for which the operator has loaded no list."""
+        found = {
+            "bank_list_absent": self._reference.classes is None,
+            "area_list_absent": self._reference.areas is None,
+            "nbs_codes_absent": not self._reference.places.knows_nbs,
+            "bank_proposes": self._reference.proposes,
+        }
+        return {name for name, is_so in found.items() if is_so}
+
+    async def _take_lines(self, lines: Sequence[Sequence[Any]]) -> None:
+        lines = self._table.rows(lines)
+        if self._judge is None:
+            columns_ = self._table.columns
+            assert columns_ is not None  # noqa: S101
+            if missing := columns_.missing(own_bank=len(self._reference.reach.banks) == 1):
+                await self._fail("columns_missing", "、".join(missing))
+                return
+            self._judge = Judge(self._reference, columns_, self._encoding or "utf-8")
+        self._batch += 1
+        rows = await self._judged(self._judge, lines)
+        if self._batch > self._job.batches:
+            await self._keep(self._judge, rows, lines[-1][3] if lines else None)
+
+    async def _judged(self, judge: Judge, lines: Sequence[Sequence[Any]]) -> list[Row]:
+        rows = await asyncio.to_thread(lambda: [judge.tidy(*line[:3]) for line in lines])
+        async with transaction(self._runner.sessions) as session:
+            there = await queries.registered(session, *writing.wanted(rows))
+        return await asyncio.to_thread(lambda: [judge.judge(row, there) for row in rows])
+
+    async def _keep(self, judge: Judge, rows: Sequence[Row], done: float | None) -> None:
+        job = self._job
+        async with transaction(self._runner.sessions) as session:
+            written = writing.Written()
+            if not job.dry_run:
+                registry = self._desk.registry
+                written = await writing.write(session, judge, rows, registry, self._deed)
+            counts = [
+                sum(row.verdict == name for row in rows) for name in ("ok", "fixed", "rejected")
+            ]
+            session.add(service.report_of(self._runner.vault.keys, job.id, self._batch, rows))
+            values: dict[str, Any] = {
+                "batches": self._batch, "progress": min(done or job.progress, 0.999),
+                "rows": job.rows + len(rows), "ok": job.ok + counts[0], "fixed": job.fixed + counts[1],
+                "rejected": job.rejected + counts[2], "created": job.created + written.created,
+                "changed": job.changed + written.changed, "proposed": job.proposed + written.proposed,
+            }  # fmt: skip
+            told = {"held_until": now() + LEASE, "taken": 0, **values}
+            holder, after = self._runner.holder, job.batches
+            if not await queries.change(session, job.id, holder, told, after=after):
+                raise ImportLost()
+        for name, value in values.items():
+            setattr(job, name, value)
+
+    async def _note(self, **values: Any) -> None:
+        async with transaction(self._runner.sessions) as session:
+            if not await queries.change(session, self._job.id, self._runner.holder, values):
+                raise ImportLost()
+
+    async def _fail(self, code: str, about: str = "") -> None:
+        self.is_over = True
+        await self._runner.end(self._job, **service.failed(code, about))
+
+    async def finish(self) -> None:
+        """Say that all is done."""
+        notes = sorted(self._table.notes)
+        await self._runner.end(
+            self._job, state="done", progress=1.0, notes=notes, finished_at=now()
+        )
+
+
+async def messages(vault: Vault, job: OutletImport) -> AsyncGenerator[dict[str, Any]]:
+    """Let a process of its own read the file, and give what it says.
+
+    Raises:
+        FileNotFound: the store has lost it.
+    """
+    plain = await stores.get(vault, job.path)
+    reader = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "importing.reading", str(job.size), limit=LONGEST_LINE,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert reader.stdin is not None and reader.stdout is not None  # noqa: S101, PT018
+    feeding = asyncio.create_task(_feed(reader.stdin, plain))
+    try:
+        is_whole = False
+        async for line in reader.stdout:
+            message = orjson.loads(line)
+            is_whole = "end" in message or "failed" in message
+            if "end" not in message:
+                yield message
+        if (
+            not is_whole
+        ):  # It was stopped: by its limits, or because the machine had no memory left.
+            yield {"failed": "too_large_inside"}
+        await feeding
+    finally:
+        feeding.cancel()
+        with suppress(ProcessLookupError):
+            reader.kill()
+        await reader.wait()
+
+
+async def _feed(pipe: asyncio.StreamWriter, plain: AsyncIterator[bytes]) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):
+        async for piece in plain:
+            pipe.write(piece)
+            await pipe.drain()
+        pipe.close()

@@ -1,0 +1,179 @@
+"""What can be done with imports: hand a file in, see how it goes, read what came of it."""
+
+import csv
+import hashlib
+import io
+import uuid
+import zlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from access.callers import Caller
+from access.policy import May
+from files import queries as files
+from files import stores
+from files.errors import FileEmpty
+from files.stores import Vault
+from importing import queries, reading
+from importing.cells import FORMULA, NUMBER
+from importing.columns import ORDER
+from importing.errors import ImportNotFound, ImportTooLarge, NoSpreadsheet
+from importing.judging import Row
+from importing.models import ImportReport, OutletImport
+from kit.clock import now
+from kit.crypto import KeyRing, place
+from kit.db import Sessions, transaction
+from kit.ids import uuid7
+from schemas.imports import REPORT
+
+LARGEST = 64 << 20
+"""Bytes of a file."""
+
+WAITS = timedelta(days=7)
+"""How long a file is kept that no worker has got to."""
+
+KEPT = timedelta(days=90)
+"""How long one can see what came of an import."""
+
+
+class Arriving:
+    """Looks at a file while it passes: how long it is, and whether it can be a spreadsheet at all."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._digest = hashlib.sha256()
+
+    async def through(self, plain: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Let the bytes pass.
+
+        Raises:
+            FileEmpty, NoSpreadsheet, ImportTooLarge: nothing of it is kept.
+        """
+        head = b""
+        async for piece in plain:
+            self.size += len(piece)
+            if self.size > LARGEST:
+                raise ImportTooLarge()
+            self._digest.update(piece)
+            if len(head) < 4096:
+                head += piece
+                if len(head) >= 4096:
+                    _look(head)
+            yield piece
+        if self.size < 4096:
+            _look(head)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what passed."""
+        return self._digest.digest()
+
+
+def _look(head: bytes) -> None:
+    try:
+        kind = reading.kind(head)
+    except reading.Unreadable as failure:
+        raise (FileEmpty() if str(failure) == "empty" else NoSpreadsheet()) from None
+    if kind == "html":
+        raise NoSpreadsheet()
+
+
+async def receive(vault: Vault, plain: AsyncIterator[bytes]) -> tuple[str, Arriving]:
+    """Seal a file into the store, announced before as something that may be left over.
+
+    Raises:
+        FileEmpty, NoSpreadsheet, ImportTooLarge, UploadMalformed: nothing is kept.
+        FilesAway: the store refuses.
+    """
+    path, arriving = f"imports/{uuid7()}", Arriving()
+    async with transaction(vault.sessions) as session:
+        await files.announce(session, [path], now() + WAITS)
+    try:
+        await stores.put(vault, path, arriving.through(plain))
+    except BaseException:
+        await stores.try_to_remove(vault.files, path)
+        raise
+    return path, arriving
+
+
+def begun(id_: uuid.UUID, path: str, size: int, caller: Caller, *, dry_run: bool) -> OutletImport:
+    """Make the import that waits for a worker."""
+    reach = caller.reach(May.OUTLET_IMPORT)
+    return OutletImport(
+        id=id_, path=path, size=size, dry_run=dry_run, asked_by=caller.id, asked_role=caller.role,
+        banks=sorted(reach.banks), areas=list(reach.areas),
+    )  # fmt: skip
+
+
+async def visible(session: AsyncSession, caller: Caller, id_: str) -> OutletImport:
+    """Load an import of the caller's own bank or division.
+
+    Raises:
+        ImportNotFound: there is none, or it is another's.
+    """
+    try:
+        found = await queries.get(session, uuid.UUID(id_))
+    except ValueError:
+        found = None
+    if found is None or not _within(caller, found):
+        raise ImportNotFound()
+    return found
+
+
+def _within(caller: Caller, found: OutletImport) -> bool:
+    """Tell whether all that an import may have written lies within the caller's reach."""
+    reach = caller.reach(May.OUTLET_IMPORT)
+    if found.banks:
+        return bool(reach.banks) and reach.banks.issuperset(found.banks)
+    return bool(reach.areas) and all(area.startswith(reach.areas) for area in found.areas)
+
+
+# Reports
+
+
+def harmless(text: str) -> str:
+    """Write a cell so that no spreadsheet runs it: what looks like a formula begins with an apostrophe."""
+    is_risky = text[:1] in FORMULA and text != "" and not NUMBER.fullmatch(text)
+    return f"'{text}" if is_risky else text
+
+
+def lines(rows: Iterable[Sequence[str]]) -> str:
+    """Write rows as CSV."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows([map(harmless, row) for row in rows])
+    return out.getvalue()
+
+
+HEADING = (*REPORT, *(name for name in ORDER if name != "row_no"))
+
+
+def report_of(keys: KeyRing, id_: uuid.UUID, batch: int, rows: Sequence[Row]) -> ImportReport:
+    """Seal what became of a batch."""
+    key = f"{id_}/{batch:06}"
+    packed = zlib.compress(lines(row.report() for row in rows).encode(), 6)
+    sealed = keys.seal(packed, bound_to=place("outlet_import_report", "sealed", key))
+    return ImportReport(id=key, of_import=id_, sealed=sealed)
+
+
+async def report(sessions: Sessions, keys: KeyRing, id_: uuid.UUID) -> AsyncIterator[str]:
+    """Give the report batch by batch; of an import that still runs, as far as it has come."""
+    yield lines([HEADING])
+    after = ""
+    while True:
+        async with transaction(sessions) as session:
+            found = await queries.next_report(session, id_, after)
+        if found is None:
+            return
+        after = found.id
+        bound_to = place("outlet_import_report", "sealed", found.id)
+        yield zlib.decompress(keys.open(found.sealed, bound_to=bound_to)).decode()
+
+
+def failed(code: str, about: str = "") -> dict[str, Any]:
+    """Give the columns of an import that came to nothing."""
+    return {
+        "state": "failed", "failure": code, "failure_about": about[:200], "finished_at": now(),
+    }  # fmt: skip

@@ -1,0 +1,160 @@
+"""Rows that were found good become outlets: set-wise, a batch in one short transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from access.callers import area_of
+from importing import queries
+from importing.judging import Judge, Row
+from kit.clock import now
+from outlets import service
+from outlets.memory import RegistryMemory
+from outlets.models import Bank, Outlet, OutletProposal
+from outlets.service import Deed
+from schemas import hours
+
+DERIVED = {"generation", "created_at", "version", "pinyin", "initials", "open_week", "open_holiday"}
+"""Columns that the registry fills itself, or that follow from others."""
+
+NEW: Mapping[str, Any] = {
+    **{
+        name: (field.get_default(call_default_factory=True))
+        for name, field in Outlet.model_fields.items()
+        if name not in DERIVED and not field.is_required()
+    },
+    "kind": "bank_branch", "service_class": "basic", "status": "applied", "address": "",
+}  # fmt: skip
+"""An outlet of which nothing is said."""
+
+OPEN_TO_BANKS = frozenset({"applied"})
+"""States in which a bank changes its outlet by itself: nobody has agreed to anything yet."""
+
+
+class Written(NamedTuple):
+    """What a batch came to."""
+
+    created: int = 0
+    changed: int = 0
+    proposed: int = 0
+
+
+def wanted(rows: Iterable[Row]) -> tuple[set[str], set[str]]:
+    """Collect the CNAPS numbers and names by which outlets are looked for."""
+    numbers, names = set(), set()
+    for row in rows:
+        numbers.add(row.values.get("cnaps_code", ""))
+        names |= {row.values.get("outlet_name", ""), row.outlet.get("name", "")}
+    return numbers - {""}, names - {""}
+
+
+async def write(
+    session: AsyncSession, judge: Judge, rows: Sequence[Row], registry: RegistryMemory, deed: Deed
+) -> Written:
+    """Make or change the outlets of a batch. Rows that others overtook meanwhile are judged again.
+
+    From here on to the end of the transaction nobody else writes the registry.
+    """
+    await service.hold(session)
+    await _banks(session, rows, deed)
+    there = await queries.registered(session, *wanted(row for row in rows if not row.is_bad))
+    for row in rows:
+        if not row.is_bad:
+            judge.again(row, there)
+    good = [row for row in rows if not row.is_bad]
+    found = await queries.whole(session, [r.registered.number for r in good if r.registered])
+    fresh = [row for row in good if row.registered is None]
+    made = await _numbered(session, fresh, registry, deed)
+    changes = [(found[r.registered.number], r.outlet) for r in good if r.registered is not None]
+    waits = [one for one in changes if judge.proposes and one[0].status not in OPEN_TO_BANKS]
+    direct = [_whole(_row(old), new) for old, new in changes if (old, new) not in waits]
+    kept = await service.store(session, Outlet, [*made, *direct], deed)
+    proposals = await _propose(session, waits, deed) if waits else 0
+    created = sum(row["number"] in kept for row in made)
+    return Written(created, len(kept) - created, proposals)
+
+
+async def _banks(session: AsyncSession, rows: Sequence[Row], deed: Deed) -> None:
+    """Register banks that nobody knows, as proposed."""
+    unknown = {
+        row.outlet["bank"]: row for row in rows
+        if not row.is_bad and any(found.fault == "bank_proposed" for found in row.findings)
+    }  # fmt: skip
+    known = {bank.code for bank in await queries.banks(session)} if unknown else set()
+    fresh = [
+        {
+            "code": code, "name": row.values["bank"], "status": "proposed",
+            "bank_class": (row.outlet["cnaps"] or "000")[:3], "proposed_by": deed.actor,
+        }
+        for code, row in unknown.items() if code not in known
+    ]  # fmt: skip
+    if fresh:
+        await service.store(session, Bank, fresh, deed)
+
+
+async def _numbered(
+    session: AsyncSession, rows: Sequence[Row], registry: RegistryMemory, deed: Deed
+) -> list[dict[str, Any]]:
+    counties: dict[str, list[Row]] = {}
+    for row in rows:
+        counties.setdefault(row.outlet["division"][:6], []).append(row)
+    made, at = [], now()
+    for county, of_county in sorted(counties.items()):
+        numbers = await service.take_numbers(session, county, len(of_county))
+        for number, row in zip(numbers, of_county, strict=True):
+            own = {
+                "number": number, "proposed_by": deed.actor, "status_since": at,
+                "agreement": _agreement(registry, row.outlet, at.date()),
+            }  # fmt: skip
+            made.append(_whole({**NEW, **own}, row.outlet))
+    return made
+
+
+def _agreement(registry: RegistryMemory, outlet: Mapping[str, Any], day: date) -> str | None:
+    """Find the one agreement of the bank in force that covers the place; the nearest, where several do."""
+    found = [
+        (len(area_of(one.division)), one.number)
+        for one in registry.agreements.values()
+        if one.bank == outlet["bank"] and one.on(day)
+        and outlet["division"].startswith(area_of(one.division))
+    ]  # fmt: skip
+    return max(found, default=(0, None))[1]
+
+
+def _row(outlet: Outlet) -> dict[str, Any]:
+    return outlet.model_dump(exclude=DERIVED)
+
+
+def _whole(base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay what a row says over an outlet; what it leaves out stays."""
+    row = {**base, **said}
+    opening = None if row["opening"] is None else hours.Opening.model_validate(row["opening"])
+    return row | hours.columns(opening)
+
+
+async def _propose(
+    session: AsyncSession, waits: Sequence[tuple[Outlet, Mapping[str, Any]]], deed: Deed
+) -> int:
+    """Hand changes of outlets in to the authority; one that waits there as it is stays."""
+    there = await queries.pending(session, [outlet.number for outlet, _ in waits])
+    count = 0
+    for outlet, said in waits:
+        old = _row(outlet)
+        fields = {
+            name: value for name, value in said.items() if old.get(name) != value and name in old
+        }
+        before = there.get(outlet.number)
+        if not fields or (before is not None and before.fields == fields):
+            continue
+        if before is not None:
+            before.state = "superseded"
+            await session.flush()
+        session.add(OutletProposal(
+            outlet=outlet.number, base_version=outlet.version, fields=fields, proposed_by=deed.actor,
+            reason=deed.reason,
+        ))  # fmt: skip
+        count += 1
+    await session.flush()
+    return count
