@@ -20,6 +20,7 @@ from api.routes import (
     agencies,
     applications,
     catalogue,
+    coverage,
     divisions,
     documents,
     drafting,
@@ -52,7 +53,8 @@ from kit.telemetry import traces, wanted
 
 ROUTERS: tuple[Any, ...] = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
-    supervision.router, imports.router, outlets.router, applications.batches, documents.router,
+    supervision.router, imports.router, coverage.router, outlets.router,
+    applications.batches, documents.router,
     progress.router, ratings.router, ratings.applicants, notices.router,
     divisions.router, agencies.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,

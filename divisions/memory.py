@@ -92,6 +92,21 @@ class DivisionsMemory:
         named = [{"division": place.code, "name": place.name} for place in now if place]
         return DivisionAbolished(successors=named)
 
+    def only_successor(self, code: str, day: date) -> str:
+        """Name the one division of `day` that took the place of what is no more; else the code as it is."""
+        found = [place.code for place in self._followed(code, day)]
+        return found[0] if len(found) == 1 else code
+
+    def _followed(self, code: str, day: date, steps: int = 8) -> list[Place]:
+        """Follow successors until those that are there on `day`."""
+        known = self._by_code.get((DEFAULT_SCHEME, short_code(code)), ())
+        before = [p for p in known if p.valid_to is not None and p.valid_to <= day]
+        found: list[Place] = []
+        for successor in before[-1].successors if before and steps else ():
+            place = self.find(successor, day)
+            found += [place] if place else self._followed(successor, day, steps - 1)
+        return found
+
     def known(self, code: str) -> bool:
         """Tell whether a code was ever given, in any scheme we have."""
         return any((scheme, short_code(code)) in self._by_code for scheme in ("mca", "nbs"))

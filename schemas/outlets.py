@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.base import FILLED, Listing, Response
-from schemas.codes import BaseCode
+from schemas.base import FILLED, Listing, Request, Response
+from schemas.codes import BaseCode, DivisionCode
 from schemas.guides import ServiceClass
 
 OutletNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
@@ -90,3 +90,73 @@ class OutletFound(OutletView):
     distance_m: int | None = Field(
         None, description="Only where `near` was asked: metres, rounded."
     )
+
+
+class CoverageMapAsked(Request):
+    """Of which division the map is."""
+
+    division: DivisionCode = Field("330000", description="At any level.")
+
+
+class CoverageAsked(CoverageMapAsked):
+    """Of what coverage is told, and by what it is added up."""
+
+    level: Literal["city", "county", "township"] = "county"
+    without: (
+        Annotated[
+            str, StringConstraints(pattern=r"^[0-9]{12}(,[0-9]{12}){0,199}$", max_length=2600)
+        ]
+        | None
+    ) = Field(None, description="Numbers of outlets with commas: what if these closed?")
+
+
+class UnitView(Response):
+    """A township, or a division above."""
+
+    division: str
+    name: str
+    county_name: str | None = Field(
+        description="Of a township: many names are in several counties."
+    )
+
+
+class Covered(Response):
+    """What was counted. A county without townships counts as one township."""
+
+    townships: int
+    covered: int = Field(description="With an active outlet.")
+    uncovered: int
+    near: int = Field(description="Townships whose point has an active outlet within `within_m`.")
+    not_near: int
+    near_unknown: int = Field(description="Townships whose point is not known.")
+    outlets: int
+    kinds: dict[str, int]
+    classes: dict[str, int]
+
+
+class CoverageItem(UnitView, Covered):
+    """What was counted in one city, county or township."""
+
+    without: list[UnitView] = Field(description="Its townships without an active outlet.")
+
+
+class CoverageLost(Response):
+    """What would be lost if outlets closed."""
+
+    uncovered: list[UnitView] = Field(description="Would be left without any.")
+    not_near: list[UnitView] = Field(description="Would have none within `within_m` any more.")
+
+
+class CoverageView(Response):
+    """Coverage of a division."""
+
+    division: str
+    name: str
+    level: Literal["city", "county", "township"]
+    within_m: int
+    total: Covered
+    items: list[CoverageItem]
+    unplaced: list[str] = Field(
+        description="Active outlets of which only the county is known, or a township that is no more."
+    )
+    lost: CoverageLost | None

@@ -1,0 +1,1 @@
+"""What outlets mean for the land: which townships have one, and the map of it."""
