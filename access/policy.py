@@ -142,6 +142,7 @@ class May(StrEnum):
     RECTIFICATION_DO = "rectification:do"
     RECTIFICATION_JUDGE = "rectification:judge"
     RECTIFICATION_READ = "rectification:read"
+    ROUTING_READ = "routing:read"
     SUPERVISION_ANSWER = "supervision:answer"
     SUPERVISION_READ = "supervision:read"
     TASK_CLAIM = "task:claim"
@@ -157,7 +158,9 @@ class May(StrEnum):
     TOKEN_REVOKE = "token:revoke"  # noqa: S105
 
 
-PUBLIC = frozenset({May.AGENCY_READ, May.DIVISION_READ, May.MATTER_READ, May.OUTLET_READ})
+PUBLIC = frozenset({
+    May.AGENCY_READ, May.DIVISION_READ, May.MATTER_READ, May.OUTLET_READ, May.ROUTING_READ,
+})  # fmt: skip
 """Registry data that every caller sees."""
 
 READING = PUBLIC | {May.APPLICATION_READ, May.EVENT_READ, May.FILE_READ}

@@ -39,6 +39,7 @@ from api.routes import (
     ratings,
     register,
     revocations,
+    routing,
     sheets,
     staff,
     supervision,
@@ -56,7 +57,7 @@ ROUTERS: tuple[Any, ...] = (
     supervision.router, imports.router, coverage.router, outlets.router,
     applications.batches, documents.router,
     progress.router, ratings.router, ratings.applicants, notices.router,
-    divisions.router, agencies.router, oauth.router, pages.router,
+    divisions.router, agencies.router, routing.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, looking.router, evidence.router, staff.router,
 )  # fmt: skip

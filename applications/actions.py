@@ -199,6 +199,16 @@ def _is_whole(case: Case) -> bool:
     return not outstanding(case.row)
 
 
+def _is_routed(case: Case) -> bool:
+    """Accept nothing that no rule gave to the agency that has it: it is handed to whose it is."""
+    return not case.row.pooled
+
+
+def _may_transfer(case: Case) -> bool:
+    """Hand over before acceptance only what came because no rule named an agency."""
+    return case.row.state != State.RECEIVED or case.row.pooled
+
+
 def _may_deny(case: Case) -> bool:
     """Deny only in a step that decides: else it goes on with an opinion, or back with a reason."""
     return not case.steps or case.steps[case.row.step - 1].decides
@@ -214,9 +224,10 @@ def _may_extend(case: Case) -> bool:
 
 
 EXTRA: dict[object, tuple[Callable[[Case], bool], ...]] = {
-    A.ACCEPT: (_is_entrusted,),
-    A.ACCEPT_TOLERANT: (_is_entrusted, _may_tolerate),
-    A.ACCEPT_COMMITMENT: (_is_entrusted, _may_commit),
+    A.ACCEPT: (_is_entrusted, _is_routed),
+    A.ACCEPT_TOLERANT: (_is_entrusted, _is_routed, _may_tolerate),
+    A.ACCEPT_COMMITMENT: (_is_entrusted, _is_routed, _may_commit),
+    A.TRANSFER: (_may_transfer,),
     A.ASK_CORRECTION: (_is_entrusted, is_in_time, lambda case: case.row.corrected_at is None),
     A.PROPOSE_REFUSAL: (_is_entrusted, is_in_time, lambda case: case.row.proposal is None),
     A.REFUSE: (is_in_time,),

@@ -207,6 +207,7 @@ def _transfer(case: Case) -> None:
     row = case.row
     row.agency = case.body.agency or row.agency
     row.reviewed_by = row.proposal = None
+    row.pooled = False
 
 
 def _send_back(case: Case) -> None:

@@ -17,6 +17,8 @@ from matters.memory import KIND as MATTERS
 from matters.memory import Catalogue
 from outlets.memory import KIND as OUTLETS
 from outlets.memory import OutletInfo, RegistryMemory, TellerInfo
+from routing.memory import KIND as ROUTING
+from routing.memory import RoutingMemory
 from routing.permissions import Permission, permission
 
 
@@ -30,6 +32,7 @@ class Desk:
     catalogue: Catalogue
     registry: RegistryMemory
     calendar: WorkdaysMemory
+    routing: RoutingMemory
 
     def permission(
         self, guide: CompiledGuide, outlet: OutletInfo, day: date, teller: TellerInfo | None = None
@@ -44,8 +47,9 @@ def make_desk(keys: KeyRing) -> tuple[Desk, Mapping[str, Memory]]:
     divisions, agencies = DivisionsMemory(), AgenciesMemory()
     catalogue = Catalogue(divisions)
     registry, calendar = RegistryMemory(), WorkdaysMemory()
-    desk = Desk(keys, divisions, agencies, catalogue, registry, calendar)
+    routing = RoutingMemory(divisions, agencies)
+    desk = Desk(keys, divisions, agencies, catalogue, registry, calendar, routing)
     return desk, {
         CALENDAR: calendar, DIVISIONS: divisions, AGENCIES: agencies, MATTERS: catalogue,
-        OUTLETS: registry,
+        OUTLETS: registry, ROUTING: routing,
     }  # fmt: skip

@@ -61,6 +61,7 @@ class Draft:
     sealed: bytes
     actor: str
     files: list[str]
+    pooled: bool = False
     reserved: bool = False
     """The number is one that the terminal reserved: it is that one or none."""
 
@@ -109,7 +110,14 @@ class Filing(NamedTuple):
 
 
 def make(
-    filing: Filing, guide: CompiledGuide, desk: Desk, *, agency: str, accept: bool, numbered: str
+    filing: Filing,
+    guide: CompiledGuide,
+    desk: Desk,
+    *,
+    agency: str,
+    accept: bool,
+    numbered: str,
+    pooled: bool,
 ) -> Draft:
     """Make the row of a submission that has passed all checks."""
     caller, wanted, now = filing.caller, filing.wanted, filing.at
@@ -141,6 +149,7 @@ def make(
         subject_index=subject_index(desk.keys, identity(wanted)),
         sealed=sealed(desk.keys, numbered, contents(wanted)),
         actor=caller.id,
+        pooled=pooled,
         reserved=wanted.number is not None,
         files=[item.file for item in wanted.materials if item.file is not None],
         **clocks._asdict(),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple, cast
 
 from access.callers import Caller
@@ -23,7 +23,7 @@ from matters.compiled import CompiledGuide
 from matters.errors import GuideNotFound, GuideSuperseded, MatterNotFound
 from outlets.errors import MatterNotOpen, OutletClosed
 from routing.permissions import Permission
-from routing.rules import route
+from routing.rules import Routed, route
 from schemas.applications import ApplicationSubmit
 from schemas.guides import Delegation
 
@@ -191,18 +191,37 @@ async def _prepare(counter: Counter, filing: Filing) -> Draft:
     faults = content_faults(
         wanted, guide, outlet=outlet.outlet, keys=desk.keys, at=filing.at, latest=latest
     )
-    routed = route(
-        guide, wanted.form, outlet.county, agencies=desk.agencies, divisions=desk.divisions, day=day
-    )
-    if routed.fault is not None and routed.fault.at not in {fault.at for fault in faults}:
-        faults.append(routed.fault)
+    routed = _routed(desk, guide, wanted.form, outlet.county, day, faults)
     if faults or routed.agency is None:
         raise ContentInvalid(faults=[*faults, *await _reservation(counter, filing, faults)])
-    accept = wanted.accept and held.lets(Delegation.D2)
+    accept = wanted.accept and held.lets(Delegation.D2) and not routed.pooled
     numbered = wanted.number or number(outlet.outlet, day, await counter.serials.take())
     return draft.make(
-        filing, guide, desk, agency=routed.agency.code, accept=accept, numbered=numbered
-    )
+        filing, guide, desk, agency=routed.agency.code, accept=accept, numbered=numbered,
+        pooled=routed.pooled,
+    )  # fmt: skip
+
+
+def _routed(
+    desk: Desk,
+    guide: CompiledGuide,
+    form: dict[str, Any],
+    county: str,
+    day: date,
+    faults: list[Fault],
+) -> Routed:
+    """Find the agency of the first step, and add what is wrong with the places of any."""
+    known, before = {fault.at for fault in faults}, ""
+    first = found = route(desk.routing, guide, form, county, day)
+    for step in range(1, len(guide.guide.steps) + 1):
+        found = first if step == 1 else route(
+            desk.routing, guide, form, county, day, step=step, before=before
+        )  # fmt: skip
+        if found.fault is not None and found.fault.at not in known:
+            known.add(found.fault.at)
+            faults.append(found.fault)
+        before = found.agency.code if found.agency is not None else before
+    return first
 
 
 async def _reservation(counter: Counter, filing: Filing, faults: list[Fault]) -> list[Fault]:

@@ -49,7 +49,7 @@ TYPES = {
     "captured_at": "timestamptz", "accepted_at": "timestamptz", "legal_due_on": "date",
     "promised_due_on": "date", "due_provisional": "bool", "calendar_generation": "bigint",
     "due_on": "date", "yellow_on": "date", "red_on": "date", "overdue_on": "date",
-    "step_due_on": "date",
+    "step_due_on": "date", "pooled": "bool",
     "light_told": "smallint", "light_until": "date",
     "accepted_by": "text", "documents": "text[]", "materials": "jsonb", "subject_index": "bytea",
     "sealed": "bytea", "actor": "text",
@@ -127,9 +127,10 @@ WITH incoming AS (
            )) ELSE '{{}}' END
     FROM incoming i JOIN made USING (number)
     CROSS JOIN LATERAL (
-        VALUES (1, 'application.received', 'received'), (2, 'application.accepted', 'accepted')
+        VALUES (1, 'application.received', 'received'), (2, 'application.accepted', 'accepted'),
+            (3, 'application.unrouted', 'received')
     ) AS e (nth, kind, state)
-    WHERE e.nth = 1 OR i.accepted_at IS NOT NULL
+    WHERE e.nth = 1 OR e.nth = 2 AND i.accepted_at IS NOT NULL OR e.nth = 3 AND i.pooled
     ORDER BY i.ord, e.nth
 )
 SELECT i.number, made.number IS NOT NULL, EXISTS (

@@ -70,6 +70,9 @@ class Application(SQLModel, table=True):
         sa.Index("application_in_hand_idx", "due_on", postgresql_where=IN_HAND),
         sa.Index("application_law_first_idx", "overdue_on", postgresql_where=LAW_FIRST),
         sa.Index("application_provisional_idx", "due_on", postgresql_where=PROVISIONAL),
+        sa.Index(
+            "application_pooled_idx", "agency", *NEWEST, postgresql_where=sa.text("pooled")
+        ),
         sa.Index("application_subject_newest_idx", "subject_index", NEWEST[0]),
         {"info": {"grants": "SELECT, INSERT, UPDATE"}},
     )  # fmt: skip
@@ -87,6 +90,11 @@ class Application(SQLModel, table=True):
     risk_class: int = Field(sa_type=sa.SmallInteger)
     state: str = Field(max_length=24)
     version: int = 1
+    pooled: bool = Field(
+        default=False,
+        sa_column=sa.Column(sa.Boolean, server_default=sa.false(), nullable=False),
+        description="No rule named an agency: the city's has it, and finds out whose it is.",
+    )
 
     received_at: datetime = Field(sa_type=Instant)
     captured_at: datetime | None = Field(default=None, sa_type=Instant)

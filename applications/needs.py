@@ -220,14 +220,7 @@ def _moved_away(case: Case, form: dict[str, Any]) -> Iterator[Fault]:
     """Find a form that leads to another agency: that is another application."""
     desk, row = case.desk, case.row
     county = desk.registry.outlet(row.outlet).county
-    routed = route(
-        case.laid_guide,
-        form,
-        county,
-        agencies=desk.agencies,
-        divisions=desk.divisions,
-        day=case.day,
-    )
+    routed = route(desk.routing, case.laid_guide, form, county, case.day)
     if routed.fault is not None:
         yield routed.fault
     elif routed.agency is not None and routed.agency.code != row.agency:

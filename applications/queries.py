@@ -211,6 +211,8 @@ def _narrowed(statement: Any, narrow: ApplicationFilter) -> Any:
     ):  # fmt: skip
         if value is not None:
             statement = statement.where(column == value)
+    if narrow.pooled is not None:
+        statement = statement.where(col(A.pooled) if narrow.pooled else ~col(A.pooled))
     if narrow.received_from is not None:
         statement = statement.where(col(A.received_at) >= _midnight(narrow.received_from))
     if narrow.received_to is not None:

@@ -29,15 +29,15 @@ def routed(case: Case, step: int) -> Routed:
     form = draft.opened(desk.keys, row.number, row.sealed)["form"]
     county = desk.registry.outlet(row.outlet).county
     return route(
-        case.laid_guide, form, county, agencies=desk.agencies, divisions=desk.divisions,
-        day=case.day, step=step, before=row.agency,
-    )  # fmt: skip
+        desk.routing, case.laid_guide, form, county, case.day, step=step, before=row.agency
+    )
 
 
 def pass_on(case: Case) -> None:
     """End a step whose work is done, and begin the next at its agency."""
     found = routed(case, case.row.step + 1)
     agency = found.agency.code if found.agency is not None else case.row.agency
+    case.row.pooled = found.pooled
     _end(case, "passed_on")
     _begin(case, case.row.step + 1, agency)
 

@@ -78,6 +78,8 @@ async def tell(session: AsyncSession, case: Case, before: dict[str, Any]) -> Non
     made = event(case, kind, **_facts(case, before))
     if case.row.agency != before["agency"]:
         await _tell_who_had_it(session, case, before["agency"])
+    if kind in STEP_KINDS.values() and case.row.pooled:
+        session.add(event(case, "application.unrouted"))
     await events.append(session, made, text=text, keys=case.desk.keys)
 
 

@@ -49,6 +49,7 @@ def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[st
         "promised_due_on": row.promised_due_on,
         "due_provisional": row.due_provisional,
         "light": light(row, day_of(now)),
+        "pooled": row.pooled,
         "due_on": row.due_on if row.state not in CLOSED else None,
         "proposal": row.proposal,
         "extended_days": row.extended_days,

@@ -81,6 +81,7 @@ ROW = {
     "yellow_on": str(DAY + timedelta(days=5)),
     "red_on": str(DAY + timedelta(days=7)),
     "overdue_on": str(DAY + timedelta(days=29)),
+    "pooled": False,
     "step_due_on": str(DAY + timedelta(days=7)),
     "light_told": 0,
     "light_until": str(DAY + timedelta(days=5)),

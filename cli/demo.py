@@ -47,13 +47,14 @@ PEOPLE: dict[str, tuple[Role, str]] = {
 
 
 async def load_reference(sessions: Sessions) -> None:
-    """Load what ships: divisions, calendar, agencies, the catalogue, guides."""
+    """Load what ships: divisions, calendar, agencies, the catalogue, guides, rules of routing."""
     for name in ("divisions", "abolished"):
         await load.load_divisions(sessions, DATA / "divisions" / f"{name}.csv")
     await load.load_calendar(sessions, DATA / "calendar" / "cn_day_exceptions.csv")
     await load.load_agencies(sessions, DATA / "agencies.csv")
     await load.load_catalogue(sessions, DATA / "catalogue")
     await load.load_matters(sessions, DATA / "matters")
+    await load.load_routing(sessions, DATA / "routing.csv")
 
 
 async def load_demo(sessions: Sessions, home: Path) -> dict[str, Any]:

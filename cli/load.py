@@ -12,9 +12,11 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from agencies.memory import KIND as AGENCIES
+from agencies.memory import AgenciesMemory
 from agencies.models import Agency, AgencyCoverage
 from applications import queries as applications
 from divisions.memory import KIND as DIVISIONS
+from divisions.memory import DivisionsMemory
 from divisions.models import UNKNOWN_START, Division
 from importing import queries as imports
 from importing.models import CnapsArea, CnapsClass
@@ -27,12 +29,18 @@ from kit.workdays import KIND as CALENDAR
 from kit.workdays import CalendarDay, Workdays, WorkdaysMemory, parse_notices
 from matters import register
 from matters.files import MAX_BYTES, Citations, FileUnreadable, read_as, read_guide
+from matters.memory import Catalogue
 from outlets.memory import KIND as OUTLETS
 from outlets.models import CHANGED, Agreement, Bank, Outlet, Teller, Terminal
 from outlets.service import Deed, store
 from publishing import service as publishing
+from routing import service as routing
+from routing.errors import RulesLeaveGaps
+from routing.memory import RoutingMemory
+from routing.rules import OURS
 from schemas.guides import GuideFile
 from schemas.matters import DocumentRow, ItemRow, MatterRow, PackageFile, PackagesFile
+from schemas.routing import RuleRow
 
 T = TypeVar("T")
 DATA = Path(__file__).parent.parent / "data"
@@ -159,6 +167,36 @@ async def load_agencies(sessions: Sessions, path: Path) -> int:
             f"{path}: {type(error.orig).__name__}: rows contradict each other"
         ) from None
     return changed + covered
+
+
+async def load_routing(sessions: Sessions, path: Path) -> int:
+    """Load rules of routing: all of them, or none where they leave a place without an agency, or with two."""
+    rows = [row.model_dump(mode="json") for row in _rows_as(RuleRow, path)]
+    divisions, agencies = DivisionsMemory(OURS), AgenciesMemory()
+    catalogue = Catalogue(divisions)
+    for memory in (divisions, agencies, catalogue):
+        async with transaction(sessions) as session:
+            await memory.load(session, 0)
+    held = RoutingMemory(divisions, agencies)
+    try:
+        async with transaction(sessions) as session:
+            return await routing.put_rules(session, rows, held, catalogue.in_force)
+    except RulesLeaveGaps as error:
+        raise LoadFailed(f"{path}: {error.title.zh} {error.title.en}:\n{_gaps(error)}") from None
+    except DBAPIError as error:
+        raise LoadFailed(
+            f"{path}: {type(error.orig).__name__}: a rule contradicts itself"
+        ) from None
+
+
+def _gaps(error: RulesLeaveGaps) -> str:
+    """List the places, one a line."""
+    found: Any = error.facts["gaps"]
+    return "\n".join(
+        f"{gap['matter']} {gap['step']} {gap['division']} {gap['name']}: "
+        f"{' '.join(gap['agencies']) or 'none'}"
+        for gap in found
+    )
 
 
 def _guide_files(path: Path) -> list[Path]:

@@ -50,7 +50,7 @@ FAULTS = 5
 """As many are named of a file that has more."""
 
 LOADS = (
-    "divisions", "calendar", "agencies", "catalogue", "matters", "outlets", "banks", "cnaps-areas",
+    "divisions", "calendar", "agencies", "catalogue", "matters", "routing", "outlets", "banks", "cnaps-areas",
 )  # fmt: skip
 
 

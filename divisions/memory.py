@@ -42,16 +42,17 @@ def short_code(code: str) -> str:
 
 
 class DivisionsMemory:
-    """Divisions by code, in order."""
+    """Divisions by code, in order; only those whose code begins so, where that is all there is to do with."""
 
-    def __init__(self) -> None:
+    def __init__(self, beginning: str = "") -> None:
+        self._beginning = beginning
         self._by_code: dict[tuple[str, str], list[Place]] = {}
         self._ordered: list[Place] = []
         self._children: dict[str | None, list[Place]] = {}
 
     async def load(self, session: AsyncSession, since: int) -> None:
         """Read all: they change once a year."""
-        rows = [Place(*row) for row in await queries.all_rows(session)]
+        rows = [Place(*row) for row in await queries.all_rows(session, self._beginning)]
         by_code: dict[tuple[str, str], list[Place]] = {}
         children: dict[str | None, list[Place]] = {}
         for row in rows:

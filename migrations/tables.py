@@ -9,7 +9,7 @@ MODULES = (
     "access.models", "agencies.models", "applications.models", "custody.models", "divisions.models",
     "documents.models", "events.models", "evidence.models", "files.models", "importing.models",
     "kit.generations", "kit.repeats", "kit.workdays", "matters.models", "notices.models",
-    "outlets.models", "ratings.models", "supervision.models", "terminals.models",
+    "outlets.models", "ratings.models", "routing.models", "supervision.models", "terminals.models",
 )  # fmt: skip
 """Modules with tables, by name: an import that nobody uses is one that a linter may drop. A test holds
 the list against the tree."""

@@ -3,10 +3,16 @@
 from kit.errors import DomainError, Kind, Words
 
 
-class Unroutable(DomainError):
-    """No agency decides for the place that the application names."""
+class RulesLeaveGaps(DomainError):
+    """With these rules a place would have no agency for a step, or two."""
 
-    kind = Kind.INVALID
-    code = "no-agency"
-    title = Words("没有经办机构负责该地的该事项", "No agency decides this matter for that place")
-    advice = Words("核对参保地等区划代码。", "Check the division code that steers routing.")
+    kind = Kind.CONFLICT
+    code = "routing-gaps"
+    title = Words(
+        "按这些规则，部分乡镇没有办理机构或者有两个",
+        "With these rules places have no agency, or two",
+    )
+    advice = Words(
+        "gaps 逐项列出事项、环节和乡镇：补上规则，或者用 position 分出先后。",
+        "`gaps` lists matter, step and place: add a rule, or put one before the other by `position`.",
+    )

@@ -1,58 +1,219 @@
-"""Which agency does a step: read off the place that the application names."""
+"""Which agency does a step: the first rule that holds where the application says it is about."""
 
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
-from agencies.memory import AgenciesMemory
 from agencies.models import Agency
-from divisions.memory import DivisionsMemory
-from kit.errors import Fault, Words
+from divisions.errors import DivisionAbolished
+from divisions.memory import DivisionsMemory, Place
+from kit.errors import DomainError, Fault, Words
 from matters.compiled import CompiledGuide
-from schemas.guides import Basis
+from routing.memory import RoutingMemory, Rule
+from schemas.guides import Basis, Level, Step
+
+OURS = "33"
+"""First digits of the places for whose matters there are agencies here."""
+
+OF_STEP, STAY = "step", "stay"
+BY_STATISTICS = "nbs"
+
+
+class Named(NamedTuple):
+    """The place by which a rule looks, or what is wrong with it."""
+
+    at: str = ""
+    place: Place | None = None
+    county: Place | None = None
+    fault: Fault | None = None
+    is_named: bool = True
 
 
 class Routed(NamedTuple):
-    """An agency, or why there is none."""
+    """An agency, or why there is none; and which rule found it by which place."""
 
     agency: Agency | None
     fault: Fault | None
+    rule: Rule | None = None
+    place: Place | None = None
+    pooled: bool = False
+    """No rule names an agency: the city's takes it, and finds out whose it is."""
+    rivals: tuple[str, ...] = ()
+    """Agencies that other rules of the same position name."""
 
 
 def route(
+    held: RoutingMemory,
     guide: CompiledGuide,
-    form: dict[str, Any],
+    form: Mapping[str, Any],
     outlet_county: str,
-    *,
-    agencies: AgenciesMemory,
-    divisions: DivisionsMemory,
     day: date,
+    *,
     step: int = 1,
     before: str = "",
 ) -> Routed:
     """Find the agency of a step; `before` is that of the step before.
 
-    The step's basis names a place: the county where the outlet is, or the form field with that
-    `x-routing`. The agency of the step's level that covers the place's county does it. Personal matters
-    go to the insured place (社会保险经办条例 5, 12-16 leave competence with its agency).
+    Rules are looked at in their order. Each names the place that decides: the step's own basis, the county
+    where the outlet is, or a field of the form. Personal matters go to the insured place
+    (社会保险经办条例 5, 12-16 leave competence with its agency).
     """
     wanted = guide.guide.steps[step - 1]
-    if wanted.basis is Basis.OUTLET:
-        return _covering(agencies, wanted.level, outlet_county, "")
-    field = wanted.field or guide.routing.get(wanted.basis, "")
-    place = form.get(field)
-    county = divisions.county(place, day) if isinstance(place, str) else None
-    found = _covering(agencies, wanted.level, county.code if county else "", f"/form/{field}")
-    if found.agency is None and before in agencies.by_code:
-        return Routed(agencies.by_code[before], None)
-    return found
+
+    def named(rule: Rule) -> Named:
+        basis = wanted.basis if rule.basis == OF_STEP else rule.basis
+        if basis == Basis.OUTLET:
+            return of_place(held.divisions.find(outlet_county, day), held.divisions, day, "")
+        field = (rule.field if rule.basis == Basis.FORM_FIELD else wanted.field) or ""
+        field = field or guide.routing.get(basis, "")
+        return _by_form(held.divisions, field, form.get(field), day)
+
+    return decide(held, guide.matter, step, wanted, named, day, before)
 
 
-def _covering(agencies: AgenciesMemory, level: str, county: str, at: str) -> Routed:
-    agency = agencies.covering(level, county)
-    if agency is not None:
-        return Routed(agency, None)
-    words = Words(
-        "该地没有负责此事项的经办机构，请填写到县(市、区)的区划代码",
-        "no agency decides this matter there: name a county or township",
-    )
-    return Routed(None, Fault(at, "no-agency", words))
+def decide(
+    held: RoutingMemory,
+    matter: str,
+    step: int,
+    wanted: Step,
+    named: Callable[[Rule], Named],
+    day: date,
+    before: str = "",
+) -> Routed:
+    """Ask the rules in their order; where none names an agency, name the city's."""
+    met = Named()
+    for rule in held.rules(matter, step):
+        if not rule.on(day):
+            continue
+        met = named(rule)
+        if before and not met.is_named:
+            met = Named(met.at)  # A later step whose place nobody named may stay where it is.
+        if met.fault is not None:
+            return Routed(None, met.fault, rule, met.place)
+        if rule.holds_at(met.place, met.county) and (rule.decided_by != STAY or before):
+            return _decided(held, rule, wanted, met, before) or _pooled(held, met, rule)
+    return _unruled(held, met, day)
+
+
+def of_place(place: Place | None, divisions: DivisionsMemory, day: date, at: str) -> Named:
+    """Name a place by which a rule looks."""
+    county = divisions.county(place.code, day) if place is not None else None
+    return Named(at, place, county)
+
+
+def _by_form(divisions: DivisionsMemory, field: str, value: object, day: date) -> Named:
+    at = f"/form/{field}"
+    if not isinstance(value, str):
+        return Named(at, fault=Fault(at, "no-agency", COARSE), is_named=value is not None)
+    place = divisions.find(value, day)
+    if place is None:
+        return Named(at, fault=Fault(at, *_gone(divisions, value, day)))
+    found = of_place(place, divisions, day, at)
+    coarse = found.county is None and place.code.startswith(OURS)
+    return found._replace(fault=Fault(at, "no-agency", COARSE)) if coarse else found
+
+
+COARSE = Words(
+    "该地没有负责此事项的经办机构，请填写到县(市、区)的区划代码",
+    "no agency decides this matter there: name a county or township",
+)
+
+
+def _gone(divisions: DivisionsMemory, code: str, day: date) -> tuple[str, Words]:
+    """Say what became of a code: abolished, with what took its place; of the statistics' scheme; unknown."""
+    other = divisions.find(code, day, BY_STATISTICS)
+    if other is not None:
+        same = _namesake(divisions, other, day)
+        zh, en = _listed([same] if same is not None else [])
+        return "division-scheme", Words(
+            f"这是统计用区划代码，应填写民政部门的区划代码{zh}",
+            f"a code of the statistics' scheme{en}",
+        )
+    try:
+        divisions.get(code, day)
+    except DivisionAbolished as gone:
+        places = [divisions.find(str(one["division"]), day) for one in _successors(gone)]
+        zh, en = _listed([one for one in places if one is not None])
+        return "division-abolished", Words(f"该行政区划已撤销{zh}", f"it has been abolished{en}")
+    except DomainError:
+        pass
+    return "no-agency", COARSE
+
+
+def _successors(gone: DivisionAbolished) -> list[dict[str, Any]]:
+    found: Any = gone.facts.get("successors", [])
+    return list(found)
+
+
+def _namesake(divisions: DivisionsMemory, other: Place, day: date) -> Place | None:
+    """Find what the Ministry calls by the same name in the same county."""
+    beside = divisions.children(other.parent or "", "", day)
+    return next((place for place in beside if place.name == other.name), None)
+
+
+def _listed(places: list[Place]) -> tuple[str, str]:
+    names = "、".join(f"{place.name}({place.code})" for place in places)
+    return (f"，现为：{names}", f": now {names}") if names else ("", "")
+
+
+def _decided(
+    held: RoutingMemory, rule: Rule, wanted: Step, met: Named, before: str
+) -> Routed | None:
+    agency = _agency(held, rule, wanted, met, before)
+    if agency is None:
+        return None
+    return Routed(agency, None, rule, met.place)
+
+
+def _agency(
+    held: RoutingMemory, rule: Rule, wanted: Step, met: Named, before: str
+) -> Agency | None:
+    by = wanted.level if rule.decided_by == OF_STEP else rule.decided_by
+    if by == STAY:
+        return held.agencies.by_code.get(before)
+    if by in set(Level):
+        return held.agencies.covering(by, met.county.code if met.county else "")
+    return held.agencies.by_code.get(by)
+
+
+def _unruled(held: RoutingMemory, met: Named, day: date) -> Routed:
+    """Say whose it is where the place lies elsewhere; else let the city find out."""
+    if met.place is not None and not met.place.code.startswith(OURS):
+        return Routed(
+            None, Fault(met.at, "not-ours", _whose(held.divisions, met, day)), None, met.place
+        )
+    return _pooled(held, met, None)
+
+
+def _whose(divisions: DivisionsMemory, met: Named, day: date) -> Words:
+    """Name whose it is: the agencies of a place in another province."""
+    place = met.county or met.place
+    line = divisions.line(place.code, day) if place is not None else ()
+    names = "".join(found.name for code in line if (found := divisions.find(code, day)))
+    return Words(f"不属于本省经办，由{names}的经办机构办理", f"handled by the agency of {names}")
+
+
+def _pooled(held: RoutingMemory, met: Named, rule: Rule | None) -> Routed:
+    """Give what can't be routed to the city's agency: it is never nowhere."""
+    county = met.county.code if met.county else ""
+    agencies = (held.agencies.covering(level, county) for level in (Level.CITY, Level.PROVINCE))
+    agency = next((found for found in agencies if found is not None), None)
+    if agency is None:
+        return Routed(None, Fault(met.at, "no-agency", COARSE), rule, met.place)
+    return Routed(agency, None, rule, met.place, pooled=True)
+
+
+def rivals(
+    held: RoutingMemory, found: Routed, matter: str, step: int, wanted: Step, met: Named, day: date
+) -> tuple[str, ...]:
+    """List the other agencies that rules of the same position as the one that decides would name."""
+    if found.rule is None or found.agency is None:
+        return ()
+    beside = (
+        _agency(held, rule, wanted, met, "")
+        for rule in held.rules(matter, step)
+        if rule.position == found.rule.position and rule.on(day)
+        and rule.holds_at(met.place, met.county)
+    )  # fmt: skip
+    codes = {agency.code for agency in beside if agency is not None}
+    return tuple(sorted(codes - {found.agency.code}))

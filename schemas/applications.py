@@ -215,6 +215,10 @@ class ApplicationFilter(Listing):
     outlet: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
     agency: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
     light: Light | None = None
+    pooled: bool | None = Field(
+        None,
+        description="Whether no rule named an agency, so that the city's has it: its work list.",
+    )
     received_from: DayOfOurs | None = None
     received_to: DayOfOurs | None = Field(None, description="Last day.")
 
@@ -288,6 +292,7 @@ class ApplicationView(Response):
     promised_due_on: date | None
     due_provisional: bool
     light: Light
+    pooled: bool = Field(description="No rule named an agency: the city's finds out whose it is.")
     due_on: date | None = Field(
         description="The next day that someone waits for: to be told of acceptance, to supply, to be "
         "decided, to be delivered, to be filed."

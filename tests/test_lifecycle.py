@@ -47,7 +47,7 @@ send_back          -    -    -    AC>  IR   IR   -    -    -    -    -    -    -
 grant              -    -    -    AC1+|CM1. AC2+|CM2. AC+|CM. -    -    -    -    -    -    -    -
 deny               -    -    -    CM1  CM2  CM   -    -    -    -    -    -    -    -
 extend             -    -    AC   IR   SR   AP   -    -    -    -    -    -    -    -
-transfer           -    -    AC   AC   -    -    -    -    -    -    -    -    -    -
+transfer           RE   -    AC   AC   -    -    -    -    -    -    -    -    -    -
 withdraw           WI   WI   WI   WI   WI   WI   WI   -    -    -    -    -    -    -
 void               VO   -    VO^  -    -    -    -    -    -    -    -    -    -    -
 deliver            -    -    -    -    -    -    -    DE   -    -    -    -    -    -
@@ -87,6 +87,7 @@ deny                application:second_review     NST
 deny                application:approve           NST
 extend              application:approve           EXT
 transfer            application:review
+transfer            application:refuse
 withdraw            application:withdraw
 void                application:void
 deliver             application:deliver           RCH
