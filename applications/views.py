@@ -90,9 +90,18 @@ def detail(
         **plain,
         "materials": row.materials,
         "result": _result(row, desk, revealed=revealed),
-        "notices": notices(row, desk.keys),
+        "notices": _named(notices(row, desk.keys), desk),
         "past_steps": _past_steps(row, desk),
     }
+
+
+def _named(told: dict[str, Any], desk: Desk) -> dict[str, Any]:
+    """Name whose it is where an agency said that it is not its own (BS01)."""
+    refusal = told.get("refusal", {})
+    if "right_agency" not in refusal:
+        return told
+    named = {**refusal, "right_agency_name": desk.agencies.name(refusal["right_agency"])}
+    return {**told, "refusal": named}
 
 
 def _past_steps(row: Application, desk: Desk) -> list[dict[str, Any]]:

@@ -432,6 +432,7 @@ class ActionRequest(Request):
             "appraisal",
             "expert_review",
             "other_place",
+            "ruling",
         ]
         | None
     ) = None

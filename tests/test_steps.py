@@ -18,6 +18,7 @@ from tests.statements import statements
 from worker import lights
 
 TRANSFER, CLOSING, ARCHIVES = "332014901006", "332014901004", "332014901017"
+REHABILITATION = "332014901016"
 NEW, OLD, ELSEWHERE = "330106", "330205", "320104"
 LETTER, TABLE = "杭社险函〔2026〕15号", "XXB-2026-000123"
 
@@ -386,3 +387,41 @@ async def test_whoever_is_voided_is_in_its_first_step(http: httpx.AsyncClient, m
     *_, row = await first_step(http, make, row)
     after = (await http.get(f"/v1/applications/{row['number']}", headers=manager)).json()
     assert "void" not in after["actions"]
+
+
+async def test_a_confirmation_waits_for_a_ruling_as_long_as_it_takes(
+    http: httpx.AsyncClient, make: Make, state: State, owner: AsyncEngine
+) -> None:
+    """Where the labour relation is in doubt, both clocks stand until the ruling (浙江省工伤保险条例 17)."""
+    _, row = await transfer(http, make, matter=REHABILITATION)
+    assert row["agency"]["code"] == NEW  # The city's committee has entrusted its counties.
+    reviewer, head = await make.person(Role.REVIEWER), await make.person(Role.APPROVER)
+    row = await did(http, reviewer, row, "take")
+    row = await did(
+        http, reviewer, row, "propose_suspension", procedure="ruling", basis="劳动关系待仲裁"
+    )
+    row = await did(http, head, row, "suspend")
+    assert (row["state"], row["light"]) == ("suspended", "none")
+    await back_in_time(owner, row["number"], 100)
+    async with owner.begin() as connection:
+        await connection.execute(
+            sa.text("UPDATE application SET stopped_at = stopped_at - interval '100 days'")
+        )
+    started = today() - timedelta(days=100)
+    row = await did(http, reviewer, row, "resume")
+    stood = state.desk.calendar.workdays.between(started, today())
+    assert row["state"] == "in_review"
+    assert row["legal_due_on"] >= due(state, started, 3 + stood)
+    assert row["light"] != "overdue"
+
+
+async def test_a_refusal_for_another_agency_names_it(http: httpx.AsyncClient, make: Make) -> None:
+    made = (await m.submit(http, make.teller(await make.place()), m.body(accept=False))).json()
+    officer = await make.person(Role.ACCEPTANCE_OFFICER)
+    bare = await m.act(http, officer, made, "refuse", reason="BS01", text="不属于本机构")
+    assert [e["at"] for e in bare.json()["errors"]] == ["/right_agency"]
+    await did(
+        http, officer, made, "refuse", reason="BS01", text="不属于本机构", right_agency="330105"
+    )
+    shown = (await http.get(f"/v1/applications/{made['number']}", headers=officer)).json()
+    assert "拱墅区" in shown["notices"]["refusal"]["right_agency_name"]

@@ -265,7 +265,7 @@ class TestAllFaultsAtOnce:
         form = {**m.body()["form"], "insured_place": "310101"}
         answer = await m.submit(http, make.teller(await make.place()), m.body(form=form))
         assert [(e["at"], e["rule"]) for e in answer.json()["errors"]] == [
-            ("/form/insured_place", "no-agency")
+            ("/form/insured_place", "not-ours")
         ]
 
     async def test_another_outlets_file_is_no_file(
