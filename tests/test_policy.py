@@ -67,7 +67,13 @@ def test_permissions_are_named_alike_and_sorted() -> None:
 
 def test_public_registry_data_are_seen_by_everyone() -> None:
     assert all(granted >= PUBLIC for granted in GRANTS.values())
-    assert {may.partition(":")[0] for may in PUBLIC} == {"agency", "division", "matter", "outlet"}
+    assert {may.partition(":")[0] for may in PUBLIC} == {
+        "agency",
+        "division",
+        "matter",
+        "outlet",
+        "routing",
+    }
 
 
 def test_no_role_takes_two_links_of_the_review_chain() -> None:
