@@ -74,6 +74,12 @@ async def give(
     return rating
 
 
+async def may_rate(session: AsyncSession, keys: KeyRing, row: Application) -> bool:
+    """Tell whether an application is over and has not been rated."""
+    known = row.state in RATED and await queries.of_token(session, token(keys, row.number))
+    return row.state in RATED and known is None
+
+
 async def _open(session: AsyncSession, desk: Desk, row: Application, rating: Rating) -> None:
     due = desk.calendar.workdays.after(rating.rated_on, DUE)
     opened = Rectification(

@@ -43,3 +43,4 @@ class ProgressView(Response):
     outcome: str | None
     stages: list[Stage]
     consult_phone: str
+    may_rate: bool = Field(description="Whether it is over and has not been rated.")

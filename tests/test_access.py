@@ -21,7 +21,9 @@ TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 OPEN = {
     ("POST", "/v1/oauth/token"), ("GET", "/health/live"), ("GET", "/health/ready"),
     ("GET", "/metrics"), ("GET", "/docs"), ("GET", "/problems"), ("GET", "/problems/{code}"),
-    ("POST", "/v1/progress"), ("POST", "/v1/progress/rating"), ("GET", "/p/{number}"), ("POST", "/p/{number}"),
+    ("POST", "/v1/progress"), ("POST", "/v1/progress/rating"),
+    ("GET", "/p/{number}"), ("POST", "/p/{number}"),
+    ("POST", "/p/{number}/rating"),
     ("GET", "/g/{matter}"), ("OPTIONS", "/v1/uploads"), ("POST", "/v1/terminals"),
 }  # fmt: skip
 """Operations without a token, by hand."""

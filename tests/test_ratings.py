@@ -98,6 +98,25 @@ class TestRating:
         locked = await http.post("/v1/progress/rating", json=body | {"code": code})
         assert locked.status_code == 429
 
+    async def test_by_the_page_s_own_form(self, http: httpx.AsyncClient, make: Make) -> None:
+        _, number, code = await done(http, make)
+        page = await http.post(f"/p/{number}", data={"code": code})
+        assert f'action="/p/{number}/rating"' in page.text
+        form = {"code": code, "grade": "5", "text": "<b>慢</b>"}
+        wrong = await http.post(f"/p/{number}/rating", data=form | {"code": "AAAAAAAA"})
+        assert wrong.status_code == 404
+        rated = await http.post(f"/p/{number}/rating", data=form)
+        assert (rated.status_code, "谢谢" in rated.text, "/rating" in rated.text) == (
+            200,
+            True,
+            False,
+        )
+        again = await http.post(f"/p/{number}/rating", data=form)
+        assert (again.status_code, "评价过" in again.text) == (409, True)
+        told = await http.post("/v1/progress", json={"number": number, "code": code})
+        assert told.json()["may_rate"] is False
+        assert (await poor(http, await make.person(Role.AGENCY_HEAD)))["text"] == form["text"]
+
     async def test_of_one_that_is_not_over_is_too_early(
         self, http: httpx.AsyncClient, make: Make
     ) -> None:

@@ -31,6 +31,7 @@ ROUTES = {found.name: found[1:] for found in operations()}
 OPEN = frozenset({
     "issue_token", "live", "ready", "metrics", "docs", "list_problems", "show_problem", "open_guide",
     "show_upload_protocol", "use_enrolment", "ask_progress", "rate_by_code", "open_progress", "show_progress",
+    "rate_on_page",
 })  # fmt: skip
 """Operations without a token."""
 

@@ -24,7 +24,10 @@ from applications.models import Application
 from kit.clock import now
 from kit.db import transaction
 from notices import queries as notices
+from ratings import service as ratings
+from ratings.errors import RatedBefore, RatingTooEarly
 from schemas.progress import ProgressAsked, ProgressView
+from schemas.ratings import RatingGiven
 
 
 class SmallRoute(ContractRoute):
@@ -53,7 +56,8 @@ async def shown(held: State, row: Application) -> dict[str, Any]:
     """Tell how far it is."""
     async with transaction(held.sessions) as session:
         await notices.see(session, row.number, now())
-        return await progress.shown(session, held.desk, row)
+        found = await progress.shown(session, held.desk, row)
+        return found | {"may_rate": await ratings.may_rate(session, held.keys, row)}
 
 
 @router.post("/v1/progress", response_model=ProgressView, responses=refuses(404, 429, 503))
@@ -93,11 +97,11 @@ PAGES = Environment(
 
 def page(
     number: str, *, said: str = "", found: dict[str, Any] | None = None, status: int = 200,
-    asks: bool = False, wait: int | None = None,
+    asks: bool = False, wait: int | None = None, code: str = "",
 ) -> Response:  # fmt: skip
     """Make the page: the question for the code, or what is known."""
     made = PAGES.get_template("progress.html").render(
-        number=number, said=said, shown=found, style=Markup(STYLE),  # noqa: S704 -- ours
+        number=number, said=said, shown=found, code=code, style=Markup(STYLE),  # noqa: S704 -- ours
         script=Markup(SCRIPT) if asks else "",  # noqa: S704 -- ours
     )  # fmt: skip
     headers = {"Content-Security-Policy": RUNS if asks else RUNS_NOTHING}
@@ -125,4 +129,28 @@ async def show_progress(
     except (ProgressNotFound, ProgressLocked) as refusal:
         status = STATUS[refusal.kind]
         return page(number, said=refusal.title.zh, status=status, wait=refusal.retry_after)
-    return page(number, found=await shown(held, row))
+    found = await shown(held, row)
+    return page(number, found=found, code=code.strip() if found["may_rate"] else "")
+
+
+@router.post(
+    "/p/{number}/rating", response_class=HTMLResponse, responses=POLICED | refuses(409, 429, 503)
+)
+async def rate_on_page(
+    request: Request,
+    number: Number,
+    code: Annotated[str, Form(max_length=40)],
+    grade: Annotated[int, Form(ge=1, le=5)],
+    held: Held,
+    text: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Take the rating of who has sent the code by the page's form."""
+    try:
+        row = await admitted(request, held, number, code.strip())
+        async with transaction(held.sessions) as session:
+            given = RatingGiven(grade=grade, text=text.strip() or None)
+            await ratings.give(session, held.desk, row, given, "progress")
+    except (ProgressNotFound, ProgressLocked, RatedBefore, RatingTooEarly) as refusal:
+        status = STATUS[refusal.kind]
+        return page(number, said=refusal.title.zh, status=status, wait=refusal.retry_after)
+    return page(number, said="谢谢您的评价。", found=await shown(held, row))
