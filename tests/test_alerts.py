@@ -136,7 +136,7 @@ async def test_no_label_tells_of_a_person_or_grows_without_end(
     held = set().union(*(found for name, found in shown.items() if name.startswith("syt_")))
     assert held <= {
         "method", "route", "status", "le", "pool", "task", "light", "waiting_for", "part",
-        "rule",
+        "rule", "outcome",
     }  # fmt: skip
 
 

@@ -255,7 +255,7 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
         return {
             "order": str(order.id),
             "check": str(check.id),
-            "id": str(poor.id),
+            "rectification": str(poor.id),
             "notice": str(notice.id),
         }
 

@@ -52,7 +52,9 @@ from schemas.ratings import (
 
 router = APIRouter(prefix="/v1", tags=["ratings"], route_class=ContractRoute)
 applicants = APIRouter(prefix="/v1", tags=["progress"], route_class=SmallRoute)
-Id = Annotated[str, Path(max_length=20, description="Number of a rectification.")]
+Id = Annotated[
+    str, Path(alias="rectification", max_length=20, description="Number of a rectification.")
+]
 FAR = 2**63
 Reader = Annotated[Caller, may(May.RECTIFICATION_READ)]
 TAKEN: dict[int | str, Any] = {201: {"headers": carries("Idempotent-Replayed")}, **refuses(409)}
@@ -162,7 +164,9 @@ async def list_rectifications(
     return json(pager.page(rows, narrow.limit, lambda found: [found[0].id], show))
 
 
-@router.get("/rectifications/{id}", response_model=RectificationView, responses=VERSIONED)
+@router.get(
+    "/rectifications/{rectification}", response_model=RectificationView, responses=VERSIONED
+)
 async def get_rectification(
     found: Annotated[Found, Depends(visible_rectification, scope="function")],
     caller: Reader,
@@ -174,7 +178,7 @@ async def get_rectification(
 
 
 @router.post(
-    "/rectifications/{id}/actions", response_model=RectificationView,
+    "/rectifications/{rectification}/actions", response_model=RectificationView,
     responses=VERSIONED | refuses(409),
 )  # fmt: skip
 async def act_on_rectification(
@@ -192,7 +196,9 @@ async def act_on_rectification(
     return json(body, headers={"ETag": f'"{row.version}"'})
 
 
-@router.post("/rectifications/{id}/reveal", response_model=RaterContact, responses=refuses(409))
+@router.post(
+    "/rectifications/{rectification}/reveal", response_model=RaterContact, responses=refuses(409)
+)
 async def reveal_rater(
     request: Request,
     found: Annotated[Found, Depends(visible_rectification, scope="function")],
