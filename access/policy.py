@@ -138,6 +138,8 @@ class May(StrEnum):
     OUTLET_READ = "outlet:read"
     RATING_GIVE = "rating:give"
     RATING_READ = "rating:read"
+    RECONCILIATION_READ = "reconciliation:read"
+    RECONCILIATION_SETTLE = "reconciliation:settle"
     RECTIFICATION_ACT = "rectification:act"
     RECTIFICATION_DO = "rectification:do"
     RECTIFICATION_JUDGE = "rectification:judge"
@@ -226,6 +228,7 @@ GRANTS = MappingProxyType(
         | {May.GRANT_APPLY, May.SUPERVISION_READ},
         Role.AUDITOR: READING | SUPERVISING | STAFF | RATED | {
             May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ, May.NOTICE_READ,
+            May.RECONCILIATION_READ,
         },
         Role.CONTROL_OFFICER: READING
         | APPOINTING
@@ -235,6 +238,7 @@ GRANTS = MappingProxyType(
         | {
             May.ACCESS_READ, May.CHECK_ACT, May.CHECK_DO, May.EVIDENCE_READ, May.GRANT_CHECK,
             May.GUIDE_READ, May.NOTICE_READ, May.RECTIFICATION_ACT, May.RECTIFICATION_JUDGE,
+            May.RECONCILIATION_READ, May.RECONCILIATION_SETTLE,
         },
         Role.OUTLET_ADMIN: PUBLIC
         | STAFF

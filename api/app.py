@@ -37,6 +37,7 @@ from api.routes import (
     pages,
     progress,
     ratings,
+    reconciliations,
     register,
     revocations,
     routing,
@@ -60,6 +61,7 @@ ROUTERS: tuple[Any, ...] = (
     divisions.router, agencies.router, routing.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, looking.router, evidence.router, staff.router,
+    reconciliations.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

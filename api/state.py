@@ -23,6 +23,7 @@ from applications.desk import Desk, make_desk
 from applications.handing_in import Counter
 from applications.intake import Intake
 from applications.numbers import Serials
+from connectors.cores import Cores
 from custody import service as custody
 from files.stores import Vault, make_store
 from kit.buckets import Buckets
@@ -62,6 +63,7 @@ class State:
     finder: Finder
     follower: Follower
     counter: Counter
+    cores: Cores
     vault: Vault
     buckets: Buckets
     doors: Buckets
@@ -86,6 +88,7 @@ def make_state(settings: Settings, database_url: str) -> State:
     issuers, revoked = make_issuers(settings.issuers), RevokedMemory()
     memories = {GRANTS: grants, REVOKED: revoked, ISSUERS: issuers, **memories}
     intake = Intake(writing, keys, serials, lanes=lanes, queue=settings.submission_queue)
+    cores = Cores(settings.cores)
     return State(
         settings=settings, engine=engine, writing=writing, sessions=sessions, keys=keys, desk=desk,
         grants=grants,
@@ -94,7 +97,7 @@ def make_state(settings: Settings, database_url: str) -> State:
         ),
         finder=Finder(desk.registry),
         follower=Follower(sessions, memories),
-        counter=Counter(desk, intake, serials, sessions),
+        counter=Counter(desk, intake, serials, sessions, cores), cores=cores,
         vault=Vault(make_store(settings), keys, sessions), buckets=buckets,
         doors=Buckets(DOOR_RATE, DOOR_BURST), sharing=Sharing(buckets, sessions),
         reader=Reader(issuers, sessions),
@@ -165,7 +168,13 @@ async def running(state: State) -> AsyncIterator[State]:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-        await state.counter.intake.drain()
-        await state.usage.write()
-        await state.engine.dispose()
-        await state.writing.dispose()
+        await _let_go(state)
+
+
+async def _let_go(state: State) -> None:
+    """Write what was taken, and let all connections go."""
+    await state.counter.intake.drain()
+    await state.usage.write()
+    await state.cores.close()
+    await state.engine.dispose()
+    await state.writing.dispose()

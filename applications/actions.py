@@ -6,11 +6,17 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from access.callers import Caller
+from access.callers import NO_REACH, Caller
 from access.policy import May
 from applications import lifecycle
 from applications.desk import Desk
-from applications.errors import ActionNotAllowed, ClaimedByOther, NotClaimed, SamePerson
+from applications.errors import (
+    ActionNotAllowed,
+    ClaimedByOther,
+    CoreAsked,
+    NotClaimed,
+    SamePerson,
+)
 from applications.lifecycle import Move, Turn
 from applications.models import Application
 from kit.clock import day_of
@@ -20,6 +26,8 @@ from schemas.applications import Action, ActionRequest, State
 from schemas.guides import Delegation, Exemption, Necessity, Step
 
 A = Action
+SYSTEM = Caller(id="system", role="system", reaches=NO_REACH)
+"""Who does what happens by itself, and completes what the agency's core system completes."""
 
 
 class Case(NamedTuple):
@@ -100,6 +108,8 @@ CLAIMED = frozenset({State.IN_REVIEW, State.IN_SECOND_REVIEW, State.IN_APPROVAL}
 
 def hindrance(case: Case, move: Move) -> Hindrance:
     """Tell what stands against a legal move: separation of duties, another's claim, its own rule."""
+    if _is_at_its_core(case):
+        return CoreAsked
     if case.caller.id in _did_before(case.row, move) or _is_barred(case, move):
         return SamePerson
     if move.source in CLAIMED and move.by not in UNCLAIMED and (held := _held_up(case, move)):
@@ -108,6 +118,12 @@ def hindrance(case: Case, move: Move) -> Hindrance:
         if not check(case):
             return ActionNotAllowed
     return None
+
+
+def _is_at_its_core(case: Case) -> bool:
+    """Tell whether the agency's core system may just be completing it."""
+    until = case.row.claimed_until
+    return case.row.claimed_by == SYSTEM.id and until is not None and until > case.now
 
 
 def _held_up(case: Case, move: Move) -> Hindrance:

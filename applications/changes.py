@@ -9,7 +9,7 @@ import orjson
 from applications import draft, lifecycle, steps
 from applications.actions import Case, handed, is_in_time
 from applications.clocks import Moved, due
-from applications.lifecycle import Move, Timer
+from applications.lifecycle import Move, System, Timer
 from applications.models import Application
 from applications.queries import LEASE
 from kit.crypto import KeyRing
@@ -267,6 +267,7 @@ CHANGES: dict[object, Callable[[Case], None]] = {
     Action.SEND_BACK: _send_back,
     Action.GRANT: _grant,
     Action.DENY: lambda case: _decide(case, "denied"),
+    System.COMPLETE: lambda case: _decide(case, "granted"),
     Action.EXTEND: _extend,
     Action.TRANSFER: _transfer,
     Action.WITHDRAW: _break_off,

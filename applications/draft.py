@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import orjson
 
 from access.callers import Caller
+from applications.actions import SYSTEM
 from applications.clocks import Due, due, told_of
 from applications.desk import Desk
 from applications.numbers import number
@@ -64,6 +65,10 @@ class Draft:
     pooled: bool = False
     reserved: bool = False
     """The number is one that the terminal reserved: it is that one or none."""
+    core: str | None = None
+    """The agency's core system that completes it (applications.instant)."""
+    held_until: datetime | None = None
+    """Until when it is held for that core; none: a worker asks it."""
 
     # What a row has as well, and a new one has not: a draft is shown as the row it becomes.
     step: ClassVar[int] = 1
@@ -71,8 +76,6 @@ class Draft:
     decided_by: ClassVar[str | None] = None
     outcome: ClassVar[str | None] = None
     completed_at: ClassVar[datetime | None] = None
-    claimed_by: ClassVar[str | None] = None
-    claimed_until: ClassVar[datetime | None] = None
     reviewed_by: ClassVar[str | None] = None
     second_reviewed_by: ClassVar[str | None] = None
     corrected_at: ClassVar[datetime | None] = None
@@ -82,6 +85,17 @@ class Draft:
     proposal: ClassVar[str | None] = None
     past_steps: ClassVar[Sequence[Mapping[str, Any]]] = ()
     barred: ClassVar[Sequence[str]] = ()
+    result_sealed: ClassVar[bytes | None] = None
+
+    @property
+    def claimed_by(self) -> str | None:
+        """Who holds it, as the row has it."""
+        return None if self.held_until is None else SYSTEM.id
+
+    @property
+    def claimed_until(self) -> datetime | None:
+        """Until when."""
+        return self.held_until
 
 
 def papers(state: State, handed: Sequence[HandedIn]) -> list[str]:
@@ -107,6 +121,8 @@ class Filing(NamedTuple):
     canonical: bytes
     """The body as parsed and key-sorted."""
     at: datetime
+    kept: bool = False
+    """One of many: what a core completes at once is left to the background process."""
 
 
 def make(

@@ -67,6 +67,19 @@ class ClaimedByOther(DomainError):
     advice = Words("领取其他办件，或待其释放。", "Claim another, or wait until it is released.")
 
 
+class CoreAsked(DomainError):
+    """The agency's core system may just be completing it: until it has answered nobody else decides."""
+
+    kind = Kind.CONFLICT
+    code = "core-asked"
+    title = Words("业务系统正在办理该件", "The agency's core system is at it")
+    advice = Words(
+        "稍候重新读取办件：业务系统应答后即可办结，或转由经办人员办理。",
+        "Read it again in a while: it is completed once the core has answered, or a person decides.",
+    )
+    retry_after = 10
+
+
 class NotClaimed(DomainError):
     """The caller has not claimed it."""
 

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from time import monotonic
 from typing import Any, NamedTuple, cast
 
 from access.callers import Caller
-from applications import draft, queries, views
+from applications import draft, instant, queries, views
 from applications.checks import content_faults, lost_faults, number_fault, warnings
 from applications.desk import Desk
 from applications.draft import Draft, Filing
@@ -15,6 +16,7 @@ from applications.errors import ContentInvalid
 from applications.intake import Intake, Written
 from applications.models import Application
 from applications.numbers import Serials, number
+from connectors.cores import Cores
 from kit.clock import day_of, now
 from kit.db import Sessions, transaction
 from kit.errors import DomainError, Fault
@@ -36,6 +38,8 @@ class Answer(NamedTuple):
 
     body: dict[str, Any]
     replayed: bool
+    at_core: float = 0.0
+    """Seconds after the commit for which its core system was waited for."""
 
 
 class Counter(NamedTuple):
@@ -45,6 +49,7 @@ class Counter(NamedTuple):
     intake: Intake
     serials: Serials
     sessions: Sessions
+    cores: Cores
 
 
 async def submit(
@@ -75,7 +80,21 @@ async def submit(
         if earlier is None:
             raise _unmade(filing, written)
         return earlier
+    if ready.core is not None:
+        return await _completed(counter, filing, _as_written(ready, written), written)
     return _told(counter, filing, ready, written)
+
+
+async def _completed(counter: Counter, filing: Filing, made: Draft, written: Written) -> Answer:
+    """Let the agency's core complete what has been committed, and answer with how it then stands."""
+    desk, began = counter.desk, monotonic()
+    told = warnings(filing.wanted, desk.divisions, likely_duplicate=written.likely_duplicate)
+    done = await instant.finish_new(
+        counter.sessions, desk, counter.cores, made, draft.contents(filing.wanted)
+    )
+    row = done.row or cast(Application, made)
+    body = views.made(row, filing.caller, desk, now(), [*told, *done.warnings])
+    return Answer(body, replayed=False, at_core=monotonic() - began)
 
 
 async def submit_all(counter: Counter, filings: Sequence[Filing]) -> list[Answer | Exception]:
@@ -149,25 +168,39 @@ async def _all_earlier(
     try:
         async with transaction(counter.sessions) as session:
             rows = await queries.by_keys(session, filings[0].caller.terminal or "", list(by_key))
+            told = await instant.told(session, counter.cores, rows)
     except Exception as error:
         return dict.fromkeys(by_key, error)
-    return {row.idempotency_key: _again(counter, by_key[row.idempotency_key], row) for row in rows}
+    return {
+        row.idempotency_key: _again(
+            counter, by_key[row.idempotency_key], row, told.get(row.number, [])
+        )
+        for row in rows
+    }
 
 
-def _again(counter: Counter, filing: Filing, row: Application) -> Answer | Exception:
+def _again(
+    counter: Counter, filing: Filing, row: Application, told: list[dict[str, Any]]
+) -> Answer | Exception:
     """Answer a repeat with the application as it now stands, if its body is the same."""
     if not counter.desk.keys.holds(draft.DIGEST, filing.canonical, row.body_digest):
         return KeyReused()
-    return Answer(views.made(row, filing.caller, counter.desk, filing.at, []), replayed=True)
+    return Answer(views.made(row, filing.caller, counter.desk, filing.at, told), replayed=True)
 
 
 def _told(counter: Counter, filing: Filing, ready: Draft, written: Written) -> Answer:
     """Answer who handed in what has been written."""
     caller, wanted, desk = filing.caller, filing.wanted, counter.desk
     told = warnings(wanted, desk.divisions, likely_duplicate=written.likely_duplicate)
-    draft_now = ready if written.number == ready.number else replace(ready, number=written.number)
-    row = cast(Application, draft_now)  # It has every field that is shown; to make a row is slow.
+    told += [instant.LATER] if ready.core is not None else []
+    # It has every field that is shown; to make a row is slow.
+    row = cast(Application, _as_written(ready, written))
     return Answer(views.made(row, caller, desk, filing.at, told), replayed=False)
+
+
+def _as_written(ready: Draft, written: Written) -> Draft:
+    """Give what was written: another number where the first was taken."""
+    return ready if written.number == ready.number else replace(ready, number=written.number)
 
 
 def _unmade(filing: Filing, written: Written) -> Exception:
@@ -196,10 +229,15 @@ async def _prepare(counter: Counter, filing: Filing) -> Draft:
         raise ContentInvalid(faults=[*faults, *await _reservation(counter, filing, faults)])
     accept = wanted.accept and held.lets(Delegation.D2) and not routed.pooled
     numbered = wanted.number or number(outlet.outlet, day, await counter.serials.take())
-    return draft.make(
+    made = draft.make(
         filing, guide, desk, agency=routed.agency.code, accept=accept, numbered=numbered,
         pooled=routed.pooled,
     )  # fmt: skip
+    core = instant.core_for(counter.cores, guide, wanted, made.agency, held) if accept else None
+    if core is None:
+        return made
+    until = None if filing.kept else filing.at + instant.HOLD
+    return replace(made, core=core.name, held_until=until)
 
 
 def _routed(

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import product
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -94,13 +95,24 @@ USED = """, used AS (
 )"""
 LOST = "(SELECT array_agg(n.file) FROM named n WHERE n.ord = i.ord AND n.lost)"
 
-MORE = {"reserved": "bool", "files": "text[]"}
+CALLED = """, called AS (
+    INSERT INTO core_call (application, step, core, agency, state, attempts, asked, due_at, made_at)
+    SELECT i.number, 1, i.core, i.agency, 'due', (i.held_until IS NOT NULL)::int,
+        i.held_until IS NOT NULL, coalesce(i.held_until, i.received_at), i.received_at
+    FROM incoming i JOIN made USING (number) WHERE i.core IS NOT NULL
+)"""
+"""What the agency's core is to complete: whoever was to ask it may be killed, this stays."""
+HOLDING = ", claimed_by, claimed_until"
+HELD = "CASE WHEN held_until IS NOT NULL THEN 'system' END, held_until"
+
+MORE = {"reserved": "bool", "files": "text[]", "core": "text", "held_until": "timestamptz"}
 """What few drafts have, and how it travels."""
 
 
-def _statement(*, reserved: bool, files: bool) -> str:
-    """Write the statement; the plain one holds not a word of reserved numbers and of files."""
-    more = [name for name, wanted in (("reserved", reserved), ("files", files)) if wanted]
+def _statement(*, reserved: bool, files: bool, core: bool) -> str:
+    """Write the statement; the plain one holds not a word of reserved numbers, of files and of cores."""
+    few = {"reserved": reserved, "files": files, "core": core, "held_until": core}
+    more = [name for name, wanted in few.items() if wanted]
     plain, types = (*PLAIN, *more), TYPES | MORE
     kept = [
         *(["ord NOT IN (SELECT ord FROM refused)"] if reserved else []),
@@ -113,12 +125,12 @@ WITH incoming AS (
         {", ".join(f"unnest(${i}::bytea[])" for i, _ in enumerate(BYTES, 2))}
     ) WITH ORDINALITY AS t ({", ".join(plain + BYTES)}, ord)
 ){RESERVATIONS if reserved else ""}{FILES if files else ""}, made AS (
-    INSERT INTO application ({", ".join(WRITTEN)}, step, version)
-    SELECT {", ".join(WRITTEN)}, 1, 1 FROM incoming
+    INSERT INTO application ({", ".join(WRITTEN)}, step, version{HOLDING if core else ""})
+    SELECT {", ".join(WRITTEN)}, 1, 1{f", {HELD}" if core else ""} FROM incoming
     WHERE {" AND ".join(("true", *kept))} ORDER BY ord
     ON CONFLICT (submitter, idempotency_key) DO NOTHING
     RETURNING number
-){USED if files else ""}, told AS (
+){USED if files else ""}{CALLED if core else ""}, told AS (
     INSERT INTO event
         (at, kind, application, version, state, step, actor, actor_role, outlet, agency, facts)
     SELECT i.received_at, e.kind, i.number, 1, e.state, 1, i.actor, 'teller', i.outlet, i.agency,
@@ -147,15 +159,15 @@ FROM incoming i LEFT JOIN made USING (number)
 """  # noqa: S608 -- built from the names above only
 
 
+EITHER = (False, True)
 STATEMENTS = {
-    (reserved, files): _statement(reserved=reserved, files=files)
-    for reserved in (False, True)
-    for files in (False, True)
+    (reserved, files, core): _statement(reserved=reserved, files=files, core=core)
+    for reserved, files, core in product(EITHER, EITHER, EITHER)
 }
 """Application and events are inserted, and the key settled, in one statement that commits itself. The
 third column tells of a likely duplicate: another open application of the same person and matter."""
 
-STATEMENT = STATEMENTS[False, False]
+STATEMENT = STATEMENTS[False, False, False]
 
 
 class Written(NamedTuple):
@@ -373,14 +385,14 @@ class Intake:
 
 
 async def _send(connection: asyncpg.Connection, drafts: Sequence[Draft]) -> list[Written]:
-    reserved, files = any(d.reserved for d in drafts), any(d.files for d in drafts)
+    few = any(d.reserved for d in drafts), any(d.files for d in drafts), any(d.core for d in drafts)
     rows = [_row(draft) for draft in drafts]
-    if reserved or files:
+    if any(few):
         for row, draft in zip(rows, drafts, strict=True):
-            row |= {"reserved": draft.reserved, "files": draft.files}
+            row |= {name: getattr(draft, name) for name in MORE}
     columns = [[column(draft) for draft in drafts] for column in _bytes]
     text = orjson.dumps(rows).decode()
-    answers = await connection.fetch(STATEMENTS[reserved, files], text, *columns, timeout=TIMEOUT)
+    answers = await connection.fetch(STATEMENTS[few], text, *columns, timeout=TIMEOUT)
     found = {answer[0]: Written(*answer) for answer in answers}
     return [found[draft.number] for draft in drafts]
 

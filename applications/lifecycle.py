@@ -16,6 +16,12 @@ class Timer(StrEnum):
     ARCHIVE = "archive"
 
 
+class System(StrEnum):
+    """What the agency's system does in its name."""
+
+    COMPLETE = "complete"
+
+
 class Turn(StrEnum):
     """Where a step stands among the steps of its procedure."""
 
@@ -45,7 +51,7 @@ class Move(NamedTuple):
     """One edge of the life: who may take it from a state, where it leads, which paper it makes."""
 
     source: State
-    by: Action | Timer
+    by: Action | Timer | System
     target: State
     may: May | None
     documents: tuple[str, ...] = ()
@@ -77,6 +83,7 @@ MOVES = (
     Move(S.CORRECTION, A.SUPPLY, S.RECEIVED, May.APPLICATION_SUPPLY, ("SUP",)),
     Move(S.CORRECTION, A.WITHDRAW, S.WITHDRAWN, May.APPLICATION_WITHDRAW),
     Move(S.CORRECTION, Timer.RETURN_UNSUPPLIED, S.RETURNED, None),
+    Move(S.ACCEPTED, System.COMPLETE, S.COMPLETED, None, ("STL",), turns=ENDS),
     Move(S.ACCEPTED, A.TAKE, S.IN_REVIEW, REVIEW),
     Move(S.ACCEPTED, A.TRANSFER, S.ACCEPTED, REVIEW),
     Move(S.ACCEPTED, A.EXTEND, S.ACCEPTED, APPROVE, ("EXT",)),
@@ -148,6 +155,11 @@ def open_moves(state: State, risk_class: int, turn: Turn = Turn.ONLY) -> tuple[M
 def by_itself(timer: Timer) -> Move:
     """Give the edge that a timer takes."""
     return next(move for move in MOVES if move.by == timer)
+
+
+def by_system(what: System) -> Move:
+    """Give the edge that the agency's system takes."""
+    return next(move for move in MOVES if move.by == what)
 
 
 WORDS: dict[tuple[Turn, ...], str] = {

@@ -11,12 +11,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from access import service as access
 from access.service import Limit
 from applications import queries
-from applications.actions import Case
+from applications.actions import SYSTEM, Case
 from applications.desk import Desk
 from applications.errors import ProgressLocked, ProgressNotFound
 from applications.models import Application
 from applications.numbers import query_code
-from applications.telling import SYSTEM
 from events import queries as events
 from events.models import Event
 from kit.clock import day_of, now
@@ -50,6 +49,7 @@ STAGES = MappingProxyType({
     "application.supplied": "补交材料", "application.refused": "不予受理",
     "application.suspended": "进入特别程序", "application.resumed": "特别程序结束",
     "application.extended": "延期", "application.granted": "办结", "application.denied": "办结",
+    "application.completed": "办结",
     "application.delivered": "送达", "application.returned": "退件",
     "application.step_passed_on": "转至下一环节",
     "application.withdrawn": "撤回", "application.voided": "作废",

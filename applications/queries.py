@@ -30,6 +30,7 @@ from applications.models import (
     NumberBlock,
 )
 from applications.numbers import SERIALS, parts
+from connectors.models import CoreCall
 from events.models import Event
 from kit.clock import CHINA
 from kit.db import Instant, run
@@ -447,6 +448,30 @@ async def ripe(session: AsyncSession, state: State, day: date, limit: int) -> Se
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
     )
+    return (await session.exec(statement)).all()
+
+
+async def hold(session: AsyncSession, number: str) -> Application | None:
+    """Load an application and hold its row, whoever it is for."""
+    statement = select(Application).where(A.number == number).with_for_update(key_share=True)
+    return (await session.exec(statement)).one_or_none()
+
+
+async def due_calls(
+    session: AsyncSession, cores: Sequence[str], now: datetime, limit: int
+) -> Sequence[tuple[Application, CoreCall]]:
+    """Lock applications whose core is to be asked now, with the calls; pass over what others have locked."""
+    statement = (
+        select(Application, CoreCall)
+        .join(CoreCall, col(CoreCall.application) == col(A.number))
+        .where(
+            col(CoreCall.state) == sa.literal_column("'due'"), col(CoreCall.due_at) <= now,
+            col(CoreCall.core).in_(cores),
+        )
+        .order_by(col(CoreCall.due_at))
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True, of=(Application, CoreCall))
+    )  # fmt: skip
     return (await session.exec(statement)).all()
 
 

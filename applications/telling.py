@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from access.callers import NO_REACH, Caller
 from applications import needs, queries
 from applications.actions import Case
 from applications.changes import notices
@@ -47,9 +46,6 @@ STEP_KINDS = {
     (Action.SEND_BACK, State.ACCEPTED): "application.step_sent_back",
 }
 """By action and the state it has led to."""
-
-SYSTEM = Caller(id="system", role="system", reaches=NO_REACH)
-"""Who does what happens by itself."""
 
 
 def event(case: Case, kind: str, **facts: Any) -> Event:

@@ -14,11 +14,10 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from applications import changes, lifecycle, queries, telling
-from applications.actions import Case
+from applications.actions import SYSTEM, Case
 from applications.desk import Desk
 from applications.lifecycle import Timer
 from applications.models import Application
-from applications.telling import SYSTEM
 from kit.clock import day_of
 
 log = structlog.get_logger()

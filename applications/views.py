@@ -19,8 +19,9 @@ from schemas import masking
 from schemas.applications import State
 
 RESULT = "application.result_sealed"
-OURS = frozenset({"reason", "remedy"})
-"""Parts of a result that the service writes: a code, and the guide's words."""
+OURS = frozenset({"reason", "remedy", "core_reference", "simulated"})
+"""Parts of a result that the service writes: a code, the guide's words, what a core system calls it, and
+whether that is a simulated one."""
 
 CLOSED = lifecycle.ENDED - {State.COMPLETED, State.DELIVERED}
 """States in which nobody waits for a day."""
@@ -74,6 +75,7 @@ def made(
     return {
         **view(row, caller, desk, now),
         "query_code": query_code(desk.keys, row.number),
+        "result": _result(row, desk, revealed=False),
         "warnings": warnings,
     }
 

@@ -33,7 +33,9 @@ def running(
     It has a session of its own: Ctrl-C is for us alone, and we tell it to stop.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SYT_")}
-    environment |= {"PYTHONPATH": str(ROOT)} | ({"SYT_HOME": str(home)} if home else {})
+    environment |= {"PYTHONPATH": str(ROOT), "SYT_CORES": "[]"} | (
+        {"SYT_HOME": str(home)} if home else {}
+    )
     with log.open("ab") as out:
         child = subprocess.Popen(
             [sys.executable, "-m", *arguments], cwd=ROOT, env=environment, stdout=out, stderr=out,

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from joserfc.jwk import ECKey
+from sqlalchemy.engine import make_url
 from sqlmodel import func, select
 
 from access import service as access
 from access.policy import Role
 from access.tokens import Tokens
 from cli import load, sample
+from cli.home import Database
 from kit.clock import today
 from kit.crypto import KeyRing
 from kit.db import Sessions, transaction
 from outlets.models import Outlet
+from simulated_core.store import make_schema
 
 DATA = Path(__file__).parent.parent / "data"
 FIRST = Path(__file__).parent / "first_application.txt"
@@ -107,6 +110,12 @@ async def _people(sessions: Sessions, home: Path, outlet: str) -> dict[str, Any]
         "terminal": {"id": str(TERMINAL), "private_jwk": key.as_dict(private=True)},
         "teller": teller,
     }
+
+
+async def make_core_schema(database: Database) -> None:
+    """Give the simulated core a schema of its own, which the service's role may fill and never looks into."""
+    role = make_url(database.url).username or ""
+    await make_schema(database.owner_url, role)
 
 
 def _terminal_key(home: Path) -> ECKey:

@@ -6,6 +6,7 @@ What a command needs is imported in it: nobody is to wait for what another comma
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -151,6 +152,8 @@ def demo(
             demonstration.write_card(settings.home, load_keys(settings), wanted.base_url, who)
 
         await _with_sessions(database.url, fill)
+        if "cores" not in settings.model_fields_set:
+            await demonstration.make_core_schema(database)
 
     def greet() -> None:
         from cli import demo as demonstration
@@ -159,8 +162,26 @@ def demo(
         say(f"ready at {wanted.base_url}")
 
     with _plainly():
-        settings = Settings().model_copy(update={"local_issuer": True})
-        run_service(settings, wanted, prepare, greet)
+        settings = Settings()
+        simulates = "cores" not in settings.model_fields_set
+        settings = settings.model_copy(update={"local_issuer": True})
+        run_service(settings, replace(wanted, simulates=simulates), prepare, greet)
+
+
+@app.command(name="simulated-core")
+def simulated_core(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8900,
+) -> None:
+    """Run the SIMULATED core system alone, with tables of its own in the database of a running service."""
+    from cli import demo as demonstration
+    from cli import simulated
+
+    with _plainly():
+        database = served_database(Settings())
+        asyncio.run(demonstration.make_core_schema(database))
+        say(f"simulated, for practice only; SYT_CORES='{simulated.line(f'http://{host}:{port}')}'")
+        simulated.run(database.url, host, port)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+from cli import simulated
 from cli.home import Database, bring_up_to_date, database_of, say, taken
 from kit.embedded import Cluster, EmbeddedFailed
 from kit.orphan import Child
@@ -51,6 +52,8 @@ class Wanted:
     jobs: bool
     migrates: bool = True
     """Whether it may change tables; where it has not the owner's right, another does that before."""
+    simulates: bool = False
+    """Whether a simulated core is started beside it."""
 
     @property
     def reached_at(self) -> str:
@@ -131,7 +134,7 @@ class Supervisor:
     """Keeps processes running until it is told to stop."""
 
     environment: Mapping[str, str]
-    descriptor: int
+    descriptors: Sequence[int]
     stop: Stop
     patience: float
     """Seconds that the children get for a clean end."""
@@ -191,7 +194,7 @@ class Supervisor:
         self.children[slot].release()
 
     def _start(self, command: Sequence[str]) -> Child:
-        return Child(command, self.environment, [self.descriptor])
+        return Child(command, self.environment, self.descriptors)
 
     def end(self) -> None:
         """Ask the children to finish, and end those that do not."""
@@ -213,12 +216,13 @@ def serve(
     stop = Stop()
     with (
         stop.listening(), contextlib.suppress(Stopped), taken(settings.home) as killed,
-        _listening(wanted, killed) as listener,
+        _listening(wanted, killed) as listener, simulated.beside(wanted=wanted.simulates) as core,
     ):  # fmt: skip
         database = database_of(settings)
+        environment = _environment(settings, wanted, database)
         supervisor = Supervisor(
-            _environment(settings, wanted, database), listener.fileno(), stop,
-            STOP_SECONDS + settings.drain_seconds,
+            {**environment, **core.environment(database.url)},
+            [listener.fileno(), *core.descriptors], stop, STOP_SECONDS + settings.drain_seconds,
         )  # fmt: skip
 
         def start_cluster() -> None:
@@ -239,11 +243,18 @@ def serve(
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             supervisor.release()
             _wait_ready(wanted, supervisor)
-            if wanted.jobs:
-                supervisor.add([sys.executable, "-m", "worker"])
-                supervisor.release()
+            _add_beside(supervisor, wanted, core)
             _greet(settings, greet)
             supervisor.watch(database.cluster, start_cluster)
+
+
+def _add_beside(supervisor: Supervisor, wanted: Wanted, core: simulated.Beside) -> None:
+    """Start what nobody waits for who only calls: after the API, which has the machine until then."""
+    jobs = [[sys.executable, "-m", "worker"]] if wanted.jobs else []
+    for command in (*core.commands, *jobs):
+        supervisor.add(command)
+    supervisor.release()
+    core.wait_ready()
 
 
 def _greet(settings: Settings, greet: Callable[[], None]) -> None:

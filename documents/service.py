@@ -11,10 +11,9 @@ import orjson
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from applications import draft, views
-from applications.actions import Case, handed
+from applications.actions import SYSTEM, Case, handed
 from applications.desk import Desk
 from applications.models import Application
-from applications.telling import SYSTEM
 from documents import compose, queries
 from documents.compose import Issue
 from documents.errors import DocumentNotFound

@@ -56,9 +56,9 @@ def _over_tls(url: str) -> str:
     parts = urlsplit(url)
     here = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if parts.scheme != "https" and not (parts.scheme == "http" and here):
-        raise ValueError("an issuer is reached by https")
+        raise ValueError("it is reached by https")
     if parts.query or parts.fragment or not parts.hostname:
-        raise ValueError("an issuer's address has no query")
+        raise ValueError("such an address has no query")
     return url
 
 
@@ -99,6 +99,50 @@ class TrustedIssuer(BaseModel):
 
     demands: dict[str, Demand] = {}
     """By role."""
+
+
+DivisionOfCore = Annotated[str, StringConstraints(pattern=r"^33[0-9]{4}$")]
+
+
+def _reached(url: str) -> str:
+    """Take no address at which anybody on the way could read what is personal."""
+    return _over_tls(url).rstrip("/")
+
+
+class CoreSystem(BaseModel):
+    """An agency's core system, which completes matters that are entrusted whole (D3)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    """Names it in figures, records and differences."""
+
+    url: Annotated[str, AfterValidator(_reached), StringConstraints(max_length=200)]
+
+    agencies: frozenset[DivisionOfCore] = Field(min_length=1)
+    """Agencies that it serves: 330106 one county's, 330100 all of a city, 330000 all there are."""
+
+    matters: frozenset[Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]] = Field(
+        min_length=1
+    )
+
+    token: SecretStr | None = None
+    """Sent as a bearer token."""
+
+    certificates: Path | None = None
+    """File of certificates to believe, instead of those that everybody does."""
+
+    budget: float = Field(2.0, ge=0.05, le=10)
+    """Seconds that somebody at a counter waits; what takes longer is finished by the background process."""
+
+
+def _told_apart(cores: tuple[CoreSystem, ...]) -> tuple[CoreSystem, ...]:
+    """Take no two cores of one name, nor two for the same matter of the same agency."""
+    names = [core.name for core in cores]
+    served = [(a, m) for core in cores for a in core.agencies for m in core.matters]
+    if len(set(names)) < len(names) or len(set(served)) < len(served):
+        raise ValueError("two cores of one name, or for the same matter of the same agency")
+    return cores
 
 
 class Settings(BaseSettings):
@@ -146,6 +190,9 @@ class Settings(BaseSettings):
 
     issuers: tuple[TrustedIssuer, ...] = ()
     """Issuers of people's tokens, as JSON."""
+
+    cores: Annotated[tuple[CoreSystem, ...], AfterValidator(_told_apart)] = Field((), repr=False)
+    """Agencies' core systems, as JSON; where none serves, a reviewer decides what D3 would complete."""
 
     cors_origins: frozenset[Annotated[str, AfterValidator(_origin)]] = frozenset()
     """Pages of which other places may call from a browser, as JSON; none: no page of another place."""

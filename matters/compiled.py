@@ -183,5 +183,6 @@ def _answer(row: Version, guide: Guide) -> dict[str, Any]:
         "handling_item_code": f"{guide.implementation_code}01",
         "outlet_delegation": guide.outlet.delegation,
         "outlet_classes": guide.outlet.classes,
+        "outlet_instant_when": guide.outlet.instant_when,
         "provenance": dict.fromkeys(content, MASTER),
     }

@@ -215,7 +215,7 @@ def _filled(model: BaseModel) -> dict[str, Any]:
     found = {}
     for name, field in type(model).model_fields.items():
         default = field.get_default(call_default_factory=True)
-        if plain[name] not in ("", [], None) or field.is_required() or default != plain[name]:
+        if plain[name] not in ("", [], {}, None) or field.is_required() or default != plain[name]:
             found[name] = _filled_value(getattr(model, name), plain[name])
     return found
 

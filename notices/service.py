@@ -27,7 +27,7 @@ KINDS = MappingProxyType({
     "application.deemed_accepted": "acceptance", "application.correction_asked": "correction",
     "application.refused": "refusal", "application.suspended": "suspension",
     "application.extended": "extension", "application.granted": "completion",
-    "application.denied": "completion",
+    "application.denied": "completion", "application.completed": "completion",
 })  # fmt: skip
 """Of what an applicant is told."""
 

@@ -310,6 +310,9 @@ class ApplicationMade(ApplicationView):
     """The answer to a submission."""
 
     query_code: str = Field(description="For the applicant, to ask after the progress.")
+    result: dict[str, Any] | None = Field(
+        description="Masked; there where it was completed in the same call (D3)."
+    )
     warnings: list[Warned]
 
 

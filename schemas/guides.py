@@ -243,6 +243,12 @@ class OutletPart(Request):
 
     delegation: Delegation = Field(title="委托环节")
     classes: list[ServiceClass] = Field(min_length=1, title="可办网点等级")
+    instant_when: dict[str, list[Text]] = Field(
+        default_factory=dict,
+        max_length=10,
+        title="即时办结条件",
+        description="Fields of the form, and the values with which it is completed at once (D3); none: always.",
+    )
 
 
 class GuideContent(Request):
@@ -380,6 +386,7 @@ class GuideView(Guide):
     handling_item_code: str
     outlet_delegation: Delegation
     outlet_classes: list[ServiceClass]
+    outlet_instant_when: dict[str, list[str]]
     provenance: dict[str, str] = Field(
         description="Field to the code of the division that wrote it."
     )

@@ -21,6 +21,17 @@ class CheckNotFound(DomainError):
     advice = Words("核对编号；只能看到本辖区的抽查。", "Check the number; only your own are seen.")
 
 
+class DifferenceNotFound(DomainError):
+    """No such difference, or none that the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    code = "difference-not-found"
+    title = Words("没有该对账差异", "No such difference")
+    advice = Words(
+        "核对编号；只能看到本辖区的对账差异。", "Check the number; only your own are seen."
+    )
+
+
 class SupervisionStale(DomainError):
     """Someone changed it since the caller read it."""
 

@@ -52,7 +52,7 @@ _ORDER = f"""
         SELECT :now, number, agency, outlet, matter, light,
                CASE state WHEN 'received' THEN 'acceptance' ELSE 'decision' END, since,
                ARRAY(
-                   SELECT claimed_by WHERE claimed_by IS NOT NULL
+                   SELECT claimed_by WHERE claimed_by LIKE 'person:%'
                    UNION
                    SELECT p.person FROM post p
                    WHERE p.role <> 'control_officer' AND p.area = h.agency
@@ -178,9 +178,16 @@ class Decided(NamedTuple):
     matter: str
     risk_class: int
     documents: Sequence[str]
+    kind: str
+
+    @property
+    def alone(self) -> bool:
+        """Whether one person decided it, or none at all: the agency's core completed it."""
+        return self.risk_class == 1 or self.kind == BY_SYSTEM
 
 
-DECISIONS = ("application.granted", "application.denied")
+BY_SYSTEM = "application.completed"
+DECISIONS = ("application.granted", "application.denied", BY_SYSTEM)
 
 
 async def hold_mark(session: AsyncSession) -> Mark | None:
@@ -206,7 +213,8 @@ async def decided(session: AsyncSession, after: int, upto: int) -> list[Decided]
     """List what was decided between two numbers, in the order in which it was told."""
     statement = (
         select(
-            col(EventSequence.seq), A.number, A.agency, A.outlet, A.matter, A.risk_class, A.documents
+            col(EventSequence.seq), A.number, A.agency, A.outlet, A.matter, A.risk_class, A.documents,
+            Event.kind,
         )  # type: ignore[call-overload]
         .join(Event, sa.and_(col(Event.id) == EventSequence.event, col(Event.at) == EventSequence.at))
         .join(Application, col(A.number) == Event.application)

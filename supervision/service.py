@@ -57,7 +57,7 @@ async def draw(session: AsyncSession, at: datetime, window: int = WINDOW) -> int
 
 
 async def _drawn(session: AsyncSession, found: list[Decided], at: datetime) -> list[SpotCheck]:
-    alone = [one for one in found if one.risk_class == 1]
+    alone = [one for one in found if one.alone]
     keys = {key for one in alone for key in _keys(one)}
     strata = await queries.strata(session, keys) if keys else {}
     drawn = []
@@ -79,7 +79,7 @@ def _keys(one: Decided) -> Iterator[Key]:
 
 def _reason(one: Decided, strata: dict[Key, Stratum]) -> str | None:
     """Tell why it is drawn: by lot, or since it rests on the applicant's word; None: it is not."""
-    lots = [key[1] for key in _keys(one) if one.risk_class == 1 and _by_lot(key, strata)]
+    lots = [key[1] for key in _keys(one) if one.alone and _by_lot(key, strata)]
     return next(iter(lots), None) or ("commitment" if "COM" in one.documents else None)
 
 

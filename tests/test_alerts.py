@@ -12,11 +12,18 @@ import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from api.state import State
+from connectors.client import HttpCore
+from connectors.cores import Cores
+from kit.settings import CoreSystem
 from tests import make as m
 from tests.make import Make
 from worker.__main__ import TASKS
+from worker.cores import Finishing
+from worker.life import Office
 
 ROOT = Path(__file__).parent.parent
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
@@ -78,10 +85,28 @@ def recorded() -> set[str]:
     return {rule["record"] for rule in rules() if "record" in rule}
 
 
+async def at_cores(state: State) -> None:
+    """Have a core asked, as the background process has where there is one."""
+
+    async def none_there(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(status_code=404)(scope, receive, send)
+
+    system = CoreSystem(
+        name="core-of-a-test", url="https://core.test", agencies=frozenset({"330106"}),
+        matters=frozenset({m.RECORD}),
+    )  # fmt: skip
+    core = HttpCore(system, httpx.ASGITransport(app=none_there))
+    assert await core.find("SYT-000001-1", 5) is None
+    finishing = Finishing(Office(state.sessions, state.keys), Cores([system], [core]))
+    await finishing.watch(state.sessions)
+    await core.close()
+
+
 @pytest.fixture
 async def shown(http: httpx.AsyncClient, make: Make, state: State) -> dict[str, set[str]]:
     """What a service shows that has done all it does, with the labels."""
     assert (await m.submit(http, make.teller(await make.place()))).status_code == 201
+    await at_cores(state)
     for task in TASKS:
         await task.once(state.sessions)
     text = (await http.get("/metrics")).text
@@ -136,7 +161,7 @@ async def test_no_label_tells_of_a_person_or_grows_without_end(
     held = set().union(*(found for name, found in shown.items() if name.startswith("syt_")))
     assert held <= {
         "method", "route", "status", "le", "pool", "task", "light", "waiting_for", "part",
-        "rule", "outcome",
+        "rule", "core", "call", "outcome",
     }  # fmt: skip
 
 

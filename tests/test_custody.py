@@ -22,6 +22,7 @@ from cli import evidence as cli
 from cli import keys as cli_keys
 from cli.evidence import Asked
 from cli.main import app
+from connectors.models import Difference
 from custody import queries, service
 from custody.inventory import SealedColumn, inventory, is_sealed
 from files import queries as files
@@ -33,6 +34,7 @@ from kit.settings import Settings
 from kit.signing import Signer
 from migrations.tables import metadata
 from notices.models import Notice
+from supervision import reconciling
 from supervision import service as supervision
 from supervision.models import Order, SpotCheck
 from tests import make as m
@@ -95,14 +97,22 @@ async def _supervised(state: State, case: dict[str, Any]) -> None:
     }  # fmt: skip
     order = Order(**about, light="red", waits_for="decision", since=today(), told=[])
     check = SpotCheck(**about, reason="matter")
+    differs = Difference(
+        at=now(),
+        core="simulated",
+        kind="missing_there",
+        application=case["number"],
+        agency="330106",
+    )
     async with transaction(state.sessions) as session:
         notice = Notice(
             application=case["number"], event=int(case["number"][-8:]), kind="receipt", outlet=case["outlet"],
             agency="330106", at=now(), next_at=now(), state="told",
         )  # fmt: skip
-        session.add_all([order, check, notice])
+        session.add_all([order, check, notice, differs])
         await session.flush()
         for row, place, name in (
+            (differs, reconciling.SETTLEMENT, "settlement_sealed"),
             (notice, "notice.note_sealed", "note_sealed"),
             (order, supervision.ANSWER, "answer_sealed"),
             (check, supervision.FINDING, "finding_sealed"),

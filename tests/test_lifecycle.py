@@ -6,7 +6,7 @@ from pathlib import Path
 
 from access.policy import GRANTS, May
 from applications import lifecycle
-from applications.lifecycle import ENDED, MOVES, START, Move, Timer, Turn
+from applications.lifecycle import ENDED, MOVES, START, Move, System, Timer, Turn
 from schemas.applications import Action, State
 
 PICTURE = Path(__file__).parent.parent / "docs" / "application-life.md"
@@ -54,10 +54,11 @@ deliver            -    -    -    -    -    -    -    DE   -    -    -    -    -
 deem_accepted      AC   -    -    -    -    -    -    -    -    -    -    -    -    -
 return_unsupplied  -    RT   -    -    -    -    -    -    -    -    -    -    -    -
 archive            -    -    -    -    -    -    -    -    AR   -    -    -    -    -
+complete           -    -    CM.  -    -    -    -    -    -    -    -    -    -    -
 """
-"""Where each action (the last three: what happens by itself) leads from each state. Digits are the
-risk classes for which the edge is there; none: all. `^`: in the first step only; `+`: while steps follow;
-`>`: to the step before; `.`: in the last step."""
+"""Where each action (the last four: by itself, or by the agency's core system) leads from each state.
+Digits are the risk classes for which the edge is there; none: all. `^`: in the first step only; `+`: while
+steps follow; `>`: to the step before; `.`: in the last step."""
 
 HANDS = """
 accept              application:accept            ACP
@@ -94,11 +95,12 @@ deliver             application:deliver           RCH
 deem_accepted       -                             ACP
 return_unsupplied   -
 archive             -
+complete            -                             STL
 """
 """The permission that each edge asks for, and the papers that it makes (domain 9A.1)."""
 
 
-def cell(state: State, by: Action | Timer) -> str:
+def cell(state: State, by: Action | Timer | System) -> str:
     """What the code says of one state and action."""
     found = [move for move in MOVES if move.source == state and move.by == by]
     return "|".join(NAMES[move.target] + classes(move) for move in found) or "-"
@@ -118,7 +120,7 @@ TURNS = {
 
 def table() -> str:
     rows = [("", *NAMES.values())]
-    rows += [(by, *(cell(state, by) for state in NAMES)) for by in (*Action, *Timer)]
+    rows += [(by, *(cell(state, by) for state in NAMES)) for by in (*Action, *Timer, *System)]
     lines = [f"{by:19}" + "".join(f"{value:4} " for value in values) for by, *values in rows]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -129,7 +131,7 @@ def test_the_table_is_as_it_was_agreed() -> None:
 
 
 def test_each_edge_asks_for_its_permission_and_makes_its_papers() -> None:
-    order: list[Action | Timer] = [*Action, *Timer]
+    order: list[Action | Timer | System] = [*Action, *Timer, *System]
     rank = {May.APPLICATION_REVIEW: 0, May.APPLICATION_SECOND_REVIEW: 1}
     edges = {(m.by, m.may, m.documents) for m in MOVES}
     lines = [

@@ -104,6 +104,7 @@ def test_who_checks_changes_nothing() -> None:
     checks = {
         May.CHECK_ACT, May.CHECK_DO, May.GRANT_ACT, May.GRANT_CHECK, May.RECTIFICATION_ACT,
         May.RECTIFICATION_JUDGE,
+        May.RECONCILIATION_SETTLE,
     }  # fmt: skip
     assert GRANTS[Role.CONTROL_OFFICER] - READS == checks
 

@@ -255,7 +255,7 @@ class TestHandingIn:
     async def test_its_plan_made_for_empty_tables_serves_full_ones(self, state: State) -> None:
         async with driver(state.writing) as connection:
             await connection.execute(
-                f"PREPARE looked_at(text, bytea[], bytea[], bytea[]) AS {STATEMENTS[True, True]}"
+                f"PREPARE looked_at(text, bytea[], bytea[], bytea[]) AS {STATEMENTS[True, True, False]}"
             )
             rows = await connection.fetch("EXPLAIN EXECUTE looked_at('[]', '{}', '{}', '{}')")
             await connection.execute("DEALLOCATE looked_at")

@@ -16,6 +16,7 @@ from access.policy import GRANTS, SCOPES, May, Role, Scope
 from api.app import operations
 from api.state import State
 from cli.load import shipped_guide
+from connectors.models import Difference
 from kit import crypto
 from kit.clock import now, today
 from kit.db import transaction
@@ -90,6 +91,7 @@ TRIED: dict[str, Try] = {
             "list_documents", "list_outdated", "list_packages", "list_asked_materials",
             "get_own_terminal", "list_grants", "list_drafts", "list_roots", "list_revocations",
             "list_access_records", "list_access_alerts", "list_terminals", "list_tellers",
+            "list_reconciliations",
         ),
         PLAIN,
     ),
@@ -141,6 +143,9 @@ TRIED: dict[str, Try] = {
         {"text": "正在核实"}, sees=May.SUPERVISION_READ, elsewhere="missing"
     ),
     "list_spot_checks": PLAIN,
+    "act_on_reconciliation": Try(
+        {"action": "settle", "text": "已核实"}, sees=May.RECONCILIATION_READ, elsewhere="missing"
+    ),
     "get_spot_check": CHECKED,
     "act_on_spot_check": CHECKED._replace(body={"action": "confirm"}),
     **dict.fromkeys(("list_terminals_of_outlet", "get_terminal", "list_terminal_history"), DEVICE),
@@ -229,6 +234,9 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
     }  # fmt: skip
     order = Order(**about, light="red", waits_for="acceptance", since=today(), told=[])
     check = SpotCheck(**about, reason="matter")
+    differs = Difference(
+        at=now(), core="simulated", kind="missing_there", application=number, agency="330106"
+    )
     rating = Rating(
         token=b"t",
         outlet=outlet,
@@ -246,7 +254,7 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
             application=number, event=1, kind="receipt", outlet=outlet, agency="330106", at=now(),
             next_at=now(), state="undelivered",
         )  # fmt: skip
-        session.add_all([order, check, rating, notice])
+        session.add_all([order, check, rating, notice, differs])
         await session.flush()
         session.add(poor)
         await session.flush()
@@ -257,6 +265,7 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
             "check": str(check.id),
             "rectification": str(poor.id),
             "notice": str(notice.id),
+            "difference": str(differs.id),
         }
 
 

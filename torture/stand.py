@@ -93,6 +93,7 @@ def standing(home: Path, workers: int) -> Iterator[Stand]:
     command = ["-m", "cli.main", "demo", "--port", str(port), "--workers", str(workers)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SYT_")}
     environment |= {"PYTHONPATH": str(ROOT), "SYT_HOME": str(home), "SYT_POOL_SIZE": "6"}
+    environment |= {"SYT_CORES": "[]"}  # Reviewers decide everything.
     with _copied(log) as out, _ended([sys.executable, *command], environment, out) as process:
         wait_ready(f"http://127.0.0.1:{port}/health/ready", process, log)
         stand = Stand(home, port, process.pid, cluster_of(home))

@@ -7,6 +7,7 @@ import sys
 import structlog
 from prometheus_client import start_http_server
 
+from connectors.cores import Cores
 from evidence.chain import HASH_OF
 from files.stores import Vault, make_store
 from kit.crypto import KeysUnusable, load_keys
@@ -17,6 +18,7 @@ from kit.orphan import leave_with_parent
 from kit.settings import Settings
 from kit.signing import load_signer
 from kit.telemetry import traces
+from worker import cores as at_cores
 from worker import (
     evidence,
     housekeeping,
@@ -42,7 +44,8 @@ async def work(settings: Settings) -> None:
     """Run all tasks until told to stop; what is under way is finished or undone by the database."""
     engine = make_engine(settings.database_url or "", pool_size=CONNECTIONS)
     sessions = make_sessions(engine)
-    office = life.Office(sessions)
+    cores = Cores(settings.cores)
+    office = life.Office(sessions, load_keys(settings) if cores.names else None)
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, registry=registry())
     sealing = evidence.sealing(load_signer(settings), HASH_OF[settings.suite])
@@ -50,6 +53,7 @@ async def work(settings: Settings) -> None:
     vault = Vault(files, load_keys(settings), sessions)
     bringing = importing.task(vault, office.shelves)
     tasks = (*TASKS, sealing, *office.tasks(), sweeping.task(files), bringing)
+    tasks = (*tasks, *at_cores.tasks(office, cores))
     tasks = (*tasks, *telling.sender(settings, office).tasks())
     running = [asyncio.create_task(task.run(sessions), name=task.name) for task in tasks]
     running.append(asyncio.create_task(office.follower.follow(), name="follow"))
@@ -61,6 +65,7 @@ async def work(settings: Settings) -> None:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+    await cores.close()
     await engine.dispose()
     structlog.get_logger().info("worker_stopped")
 

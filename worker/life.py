@@ -27,10 +27,10 @@ of it may have dated one meanwhile."""
 
 
 class Office:
-    """What a worker holds to do it: memories as an API process has them, and no keys."""
+    """What a worker holds to do it: memories as an API process has them; keys where cores are to be asked."""
 
-    def __init__(self, sessions: Sessions) -> None:
-        self.desk, memories = make_desk(KeyRing("none", {}))  # It opens and seals nothing.
+    def __init__(self, sessions: Sessions, keys: KeyRing | None = None) -> None:
+        self.desk, memories = make_desk(keys or KeyRing("none", {}))  # It opens and seals nothing.
         self.follower = Follower(sessions, memories)
         self._settled = (-1, 0.0)
 

@@ -73,7 +73,11 @@ async def submit_application(
     key: Key,
     caller: Annotated[Caller, may(May.APPLICATION_SUBMIT)],
 ) -> Response:
-    """Hand in an application. Send the same `Idempotency-Key` and body to retry safely."""
+    """Hand in an application. Send the same `Idempotency-Key` and body to retry safely.
+
+    What the outlet is entrusted with whole (D3) is completed in this call where the agency's core system
+    passes it; a warning `core-away` tells that it will be later, `machine-check-failed` that a person decides.
+    """
     if caller.terminal is None:
         raise Forbidden(private="a teller away from a terminal")
     state, began = request.app.state.syt, perf_counter()
@@ -83,7 +87,7 @@ async def submit_application(
     headers = {"Location": location, "ETag": f'"{answer.body["version"]}"'}
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
-    ACKNOWLEDGED.observe(perf_counter() - began)
+    ACKNOWLEDGED.observe(perf_counter() - began - answer.at_core)
     return json(answer.body, 201, headers)
 
 
@@ -132,7 +136,7 @@ def _filing(caller: Caller, item: BatchItem, at: datetime) -> Filing | DomainErr
     if faults:
         return misshapen(faults)
     canonical = orjson.dumps(item.application, option=orjson.OPT_SORT_KEYS)
-    return Filing(caller, wanted, item.key, canonical, at)
+    return Filing(caller, wanted, item.key, canonical, at, kept=True)
 
 
 def _answered(request: Request, outcome: Answer | Exception) -> dict[str, Any]:

@@ -30,9 +30,13 @@ STOP_SECONDS = 40.0
 
 
 def environment(home: Path, changed: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a start: nothing of `SYT_*` but what a test names."""
+    """The environment of a start: nothing of `SYT_*` but what a test names, and no core systems.
+
+    What a test gives as empty is left out.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SYT_")}
-    return {**kept, "SYT_HOME": str(home), **(changed or {})}
+    wanted = {**kept, "SYT_HOME": str(home), "SYT_CORES": "[]", **(changed or {})}
+    return {name: value for name, value in wanted.items() if value}
 
 
 def free_port() -> int:

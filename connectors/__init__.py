@@ -1,0 +1,1 @@
+"""Agencies' core systems, behind one interface."""
