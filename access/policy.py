@@ -98,6 +98,8 @@ class May(StrEnum):
 
     ACCESS_READ = "access:read"
     AGENCY_READ = "agency:read"
+    AGREEMENT_MANAGE = "agreement:manage"
+    AGREEMENT_READ = "agreement:read"
     APPLICATION_ACCEPT = "application:accept"
     APPLICATION_ACT = "application:act"
     APPLICATION_APPROVE = "application:approve"
@@ -112,6 +114,8 @@ class May(StrEnum):
     APPLICATION_SUPPLY = "application:supply"
     APPLICATION_VOID = "application:void"
     APPLICATION_WITHDRAW = "application:withdraw"
+    BANK_MANAGE = "bank:manage"
+    BANK_READ = "bank:read"
     CHECK_ACT = "check:act"
     CHECK_CORRECT = "check:correct"
     CHECK_DO = "check:do"
@@ -134,6 +138,8 @@ class May(StrEnum):
     MATTER_READ = "matter:read"
     NOTICE_READ = "notice:read"
     NOTICE_TELL = "notice:tell"
+    OUTLET_CHANGE = "outlet:change"
+    OUTLET_DECIDE = "outlet:decide"
     OUTLET_IMPORT = "outlet:import"
     OUTLET_READ = "outlet:read"
     RATING_GIVE = "rating:give"
@@ -144,6 +150,7 @@ class May(StrEnum):
     RECTIFICATION_DO = "rectification:do"
     RECTIFICATION_JUDGE = "rectification:judge"
     RECTIFICATION_READ = "rectification:read"
+    REGISTRY_READ = "registry:read"
     ROUTING_READ = "routing:read"
     SUPERVISION_ANSWER = "supervision:answer"
     SUPERVISION_READ = "supervision:read"
@@ -161,7 +168,8 @@ class May(StrEnum):
 
 
 PUBLIC = frozenset({
-    May.AGENCY_READ, May.DIVISION_READ, May.MATTER_READ, May.OUTLET_READ, May.ROUTING_READ,
+            May.AGENCY_READ, May.BANK_READ, May.DIVISION_READ, May.MATTER_READ, May.OUTLET_READ,
+            May.ROUTING_READ,
 })  # fmt: skip
 """Registry data that every caller sees."""
 
@@ -182,8 +190,8 @@ RECTIFYING = RATED | {May.RECTIFICATION_ACT, May.RECTIFICATION_DO}
 APPOINTING = frozenset({May.GRANT_ACT, May.GRANT_READ})
 """Of all who have a part in the chain by which rights are given."""
 
-STAFF = frozenset({May.TELLER_READ, May.TERMINAL_READ})
-"""Terminals and tellers of outlets: seen by who answers for them, and by who checks."""
+STAFF = frozenset({May.REGISTRY_READ, May.TELLER_READ, May.TERMINAL_READ})
+"""Terminals, tellers and histories of outlets: seen by who answers for them, and by who checks."""
 
 ROSTER = STAFF | {
     May.TELLER_MANAGE, May.TELLER_SUSPEND, May.TERMINAL_MANAGE, May.TERMINAL_SUSPEND,
@@ -207,7 +215,10 @@ GRANTS = MappingProxyType(
         Role.BANK_ADMIN: PUBLIC
         | APPOINTING
         | ROSTER
-        | {May.GRANT_APPLY, May.OUTLET_IMPORT, May.RATING_READ, May.TELLER_QUALIFY},
+        | {
+            May.AGREEMENT_READ, May.GRANT_APPLY, May.OUTLET_CHANGE, May.OUTLET_IMPORT, May.RATING_READ,
+            May.TELLER_QUALIFY,
+        },
         Role.ACCEPTANCE_OFFICER: READING
         | {
             May.APPLICATION_ACCEPT, May.APPLICATION_ACT, May.APPLICATION_REFUSE,
@@ -227,8 +238,8 @@ GRANTS = MappingProxyType(
         | RECTIFYING
         | {May.GRANT_APPLY, May.SUPERVISION_READ},
         Role.AUDITOR: READING | SUPERVISING | STAFF | RATED | {
-            May.ACCESS_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ, May.NOTICE_READ,
-            May.RECONCILIATION_READ,
+            May.ACCESS_READ, May.AGREEMENT_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ,
+            May.NOTICE_READ, May.RECONCILIATION_READ,
         },
         Role.CONTROL_OFFICER: READING
         | APPOINTING
@@ -236,14 +247,16 @@ GRANTS = MappingProxyType(
         | STAFF
         | RATED
         | {
-            May.ACCESS_READ, May.CHECK_ACT, May.CHECK_DO, May.EVIDENCE_READ, May.GRANT_CHECK,
-            May.GUIDE_READ, May.NOTICE_READ, May.RECTIFICATION_ACT, May.RECTIFICATION_JUDGE,
-            May.RECONCILIATION_READ, May.RECONCILIATION_SETTLE,
+            May.ACCESS_READ, May.AGREEMENT_READ, May.CHECK_ACT, May.CHECK_DO, May.EVIDENCE_READ,
+            May.GRANT_CHECK, May.GUIDE_READ, May.NOTICE_READ, May.RECONCILIATION_READ,
+            May.RECONCILIATION_SETTLE, May.RECTIFICATION_ACT, May.RECTIFICATION_JUDGE,
         },
         Role.OUTLET_ADMIN: PUBLIC
         | STAFF
         | {
-            May.OUTLET_IMPORT, May.RATING_READ, May.TELLER_QUALIFY, May.TELLER_SUSPEND,
+            May.AGREEMENT_MANAGE, May.AGREEMENT_READ, May.BANK_MANAGE, May.OUTLET_CHANGE,
+            May.OUTLET_DECIDE, May.OUTLET_IMPORT, May.RATING_READ, May.TELLER_QUALIFY,
+            May.TELLER_SUSPEND,
             May.TERMINAL_SUSPEND,
         },
         Role.MATTER_ADMIN: PUBLIC | {May.GUIDE_DRAFT, May.GUIDE_PUBLISH, May.GUIDE_READ},

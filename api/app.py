@@ -18,7 +18,9 @@ from api.edge import Edge
 from api.express import Express
 from api.routes import (
     agencies,
+    agreements,
     applications,
+    banks,
     catalogue,
     coverage,
     divisions,
@@ -36,9 +38,11 @@ from api.routes import (
     outlets,
     pages,
     progress,
+    proposals,
     ratings,
     reconciliations,
     register,
+    registry,
     revocations,
     routing,
     sheets,
@@ -62,6 +66,7 @@ ROUTERS: tuple[Any, ...] = (
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, looking.router, evidence.router, staff.router,
     reconciliations.router,
+    banks.router, agreements.router, proposals.router, registry.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

@@ -181,6 +181,9 @@ SHAPES = {
     ),
     "key_parts": Words("kty、crv、y、alg 不相符", "kty, crv, y and alg do not go together"),
     "too_long": Words("项数太多", "has too many items"),
+    "personal": Words(
+        "不得填写证件号码或手机号码", "holds no number of a person's papers or telephone"
+    ),
 }
 WRONG = Words("类型或格式不对", "has the wrong type or form")
 FAULTS = 200

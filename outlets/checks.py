@@ -7,6 +7,7 @@ old fault elsewhere in the row hinders nobody who corrects a telephone number.
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Set
 from datetime import date
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from access.callers import area_of
@@ -14,7 +15,8 @@ from divisions.borders import borders
 from divisions.memory import DivisionsMemory, Place, short_code
 from kit.coordinates import Point, in_china, looks_swapped
 from kit.errors import Fault, Words
-from outlets.memory import RegistryMemory
+from outlets.memory import AgreementInfo, OutletInfo, RegistryMemory
+from outlets.models import Outlet
 from schemas.codes import LICENCE_FORM, cnaps_fault, landline_holds, mobile_holds
 
 Row: TypeAlias = Mapping[str, Any]
@@ -77,6 +79,17 @@ class Known(NamedTuple):
     registry: RegistryMemory
     matters: Container[str]
     day: date
+    outlets: Mapping[str, OutletInfo | Outlet] = MappingProxyType({})
+    agreements: Mapping[str, AgreementInfo] = MappingProxyType({})
+    """Rows just read: what a process holds may be a second behind."""
+
+    def outlet(self, number: str) -> OutletInfo | Outlet | None:
+        """Find an outlet."""
+        return self.outlets.get(number) or self.registry.outlets.get(number)
+
+    def agreement(self, number: str) -> AgreementInfo | None:
+        """Find an agreement."""
+        return self.agreements.get(number) or self.registry.agreements.get(number)
 
 
 Rule: TypeAlias = Callable[[Row, Known], Iterator[Fault]]
@@ -163,7 +176,7 @@ def _parent(row: Row, known: Known) -> Iterator[Fault]:
         if row["kind"] == "convenience_point":
             yield Fault("/parent", "missing", PARENT_NEEDED_WORDS)
         return
-    found = known.registry.outlets.get(row["parent"])
+    found = known.outlet(row["parent"])
     if row["kind"] not in POINTS_OF:
         yield Fault("/parent", "kind", PARENT_UNWANTED_WORDS)
     elif found is None or found.status == "exited":
@@ -175,7 +188,7 @@ def _parent(row: Row, known: Known) -> Iterator[Fault]:
 def _agreement(row: Row, known: Known) -> Iterator[Fault]:
     if not row.get("agreement"):
         return
-    found = known.registry.agreements.get(row["agreement"])
+    found = known.agreement(row["agreement"])
     if found is None:
         yield Fault("/agreement", "unknown", AGREEMENT_WORDS)
     elif found.bank != row["bank"]:

@@ -125,7 +125,7 @@ class RegistryMemory:
         for bank in await queries.since(session, Bank, since):
             self.banks[bank.code] = bank.name
         for agreement in await queries.since(session, Agreement, since):
-            self.agreements[agreement.number] = _agreement(agreement)
+            self.agreements[agreement.number] = agreement_info(agreement)
             if agreement.replaces is not None:
                 self.successors[agreement.replaces] = agreement.number
         async for outlet in queries.outlets_since(session, since):
@@ -169,6 +169,8 @@ class RegistryMemory:
 
     def is_over(self, agreement: AgreementInfo, day: date) -> bool:
         """Tell whether an agreement is over on `day`, and what took its place too."""
+        if not agreement.is_past(day):
+            return False
         last = self.agreement(agreement.number, day)
         return last is None or last.is_past(day)
 
@@ -190,7 +192,8 @@ def _terminal(row: Terminal) -> TerminalInfo:
     )  # fmt: skip
 
 
-def _agreement(row: Agreement) -> AgreementInfo:
+def agreement_info(row: Agreement) -> AgreementInfo:
+    """Give an agreement as processes hold it."""
     matters = None if row.matters is None else frozenset(row.matters)
     return AgreementInfo(
         row.number, row.valid_from, row.valid_to, row.ended_on, matters, row.max_delegation,

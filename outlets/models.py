@@ -90,6 +90,9 @@ class Agreement(Stamped, Dated, table=True):
     )
     liability: str = Field(default="", max_length=2000, sa_column_kwargs=EMPTY)
     replaces: str | None = Field(default=None, max_length=40, index=True)
+    expiry_told: date | None = Field(
+        default=None, sa_type=sa.Date, description="The last day of which its end has been told."
+    )
     recorded_by: str = Field(default="", max_length=80, sa_column_kwargs=EMPTY)
     version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
@@ -133,6 +136,8 @@ class Outlet(Stamped, Dated, table=True):
         default=0, sa_column=_small("failed_checks"), description="One after another: two end it."
     )
     rectify_by: date | None = Field(default=None, sa_type=sa.Date, description="Last day.")
+    grade: str | None = Field(default=None, max_length=12, description="Of the last sheet.")
+    checked_at: datetime | None = Field(default=None, sa_type=Instant)
     division: str = Field(max_length=9, index=True, description="Township, or county without any.")
     village: str | None = Field(default=None, max_length=12, description="12 digits, where known.")
     address: str = Field(max_length=200)

@@ -30,8 +30,9 @@ class Permission(NamedTuple):
         """List all that stands against a link; nothing where it is let. To give advice takes least."""
         advice = link is Delegation.D0
         found = tuple(r for r in self.reasons if not (advice and r in HARMLESS_TO_ADVICE))
-        beyond = link > self.delegation and self.limit is not None
-        return (*found, self.limit) if beyond and self.limit else found
+        if self.limit is None or link <= self.delegation or not SAID.isdisjoint(found):
+            return found  # That says already how far it goes.
+        return (*found, self.limit)
 
     def lets(self, link: Delegation) -> bool:
         """Tell whether a link is let."""
@@ -69,6 +70,8 @@ AGREEMENT_LIMIT = Reason(
     Words("服务协议未委托到这一环节", "the agreement does not entrust the matter so far"),
 )
 HARMLESS_TO_ADVICE = frozenset({CONSULT_ONLY, NOT_QUALIFIED})
+SAID = frozenset({CONSULT_ONLY, NO_AGREEMENT})
+"""Reasons beside which a limit says nothing new: without an agreement nothing is let at all."""
 
 
 def permission(

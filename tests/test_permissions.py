@@ -137,8 +137,8 @@ LINKS = """
 D3  D3  -                       D0 D1 D2 D3
 D2  D3  guide-limit             D0 D1 D2
 D3  D1  agreement-limit         D0 D1
-D0  D3  guide-limit             D0
-D3  D0  agreement-limit         D0
+D0  D3  consult-only            D0
+D3  D0  consult-only            D0
 """
 """What the guide lets, the agreement entrusts, what stands against the first link beyond, and links let."""
 

@@ -69,6 +69,7 @@ def test_public_registry_data_are_seen_by_everyone() -> None:
     assert all(granted >= PUBLIC for granted in GRANTS.values())
     assert {may.partition(":")[0] for may in PUBLIC} == {
         "agency",
+        "bank",
         "division",
         "matter",
         "outlet",

@@ -76,6 +76,18 @@ PERSON = Try(sees=May.TELLER_READ, elsewhere="missing")
 UNSOUND = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
 """A key of the right shape with which anybody could sign."""
 
+TERMS = Try(sees=May.AGREEMENT_READ, elsewhere="missing")
+BEHIND = Try(sees=May.REGISTRY_READ, elsewhere="missing")
+AGREEMENT = {
+    "agreement": "TRIED-1", "bank": "SRCB", "division": "330106", "max_delegation": "D2",
+    "valid_from": "2026-01-01", "valid_to": "2099-12-31",
+}  # fmt: skip
+OUTLET = {
+    "name": "测试支行(样例)", "bank": "SRCB", "kind": "bank_branch", "service_class": "basic",
+    "division": "330106014", "address": "样例路1号", "cnaps": "000000000000",
+}  # fmt: skip
+"""With a check digit that is wrong: refused, so that nothing stays behind."""
+
 SENDER = Try(sees=May.FILE_WRITE, elsewhere="missing")
 """An upload is its outlet's; said without the protocol's version, nothing is done to it."""
 
@@ -92,6 +104,8 @@ TRIED: dict[str, Try] = {
             "get_own_terminal", "list_grants", "list_drafts", "list_roots", "list_revocations",
             "list_access_records", "list_access_alerts", "list_terminals", "list_tellers",
             "list_reconciliations",
+            "list_banks", "get_bank", "list_agreements", "list_outlet_permissions",
+            "list_outlet_proposals",
         ),
         PLAIN,
     ),
@@ -157,6 +171,18 @@ TRIED: dict[str, Try] = {
     ),
     "add_teller": PERSON._replace(body={"code": "13900000001"}),
     "act_on_teller": PERSON._replace(body={"action": "suspend", "reason": "leave"}),
+    "propose_bank": Try({"bank": "SRCB", "name": "测试农商银行(样例)", "bank_class": "402"}),
+    "act_on_bank": Try({"action": "approve"}, elsewhere="forbidden"),
+    **dict.fromkeys(("get_agreement", "list_agreement_history"), TERMS),
+    "record_agreement": Try(AGREEMENT | {"valid_to": "2020-01-01"}, elsewhere="forbidden"),
+    "change_agreement": TERMS._replace(body={"reason": "补充协议"}),
+    "act_on_agreement": TERMS._replace(body={"action": "end", "reason": "双方协商"}),
+    "apply_for_outlet": Try(OUTLET, elsewhere="forbidden"),
+    "change_outlet": Try({"reason": "更正"}, elsewhere="missing"),
+    "act_on_outlet": Try({"action": "suspend", "reason": "停电"}, elsewhere="missing"),
+    **dict.fromkeys(("list_outlet_history", "list_outlet_sheets"), Try(elsewhere="missing")),
+    "get_outlet_proposal": BEHIND,
+    "act_on_outlet_proposal": BEHIND._replace(body={"action": "withdraw"}),
     "apply_for_grant": Try(
         MANAGER, elsewhere="forbidden", bodies={Role.AGENCY_HEAD: REVIEWER}
     ),
@@ -220,7 +246,15 @@ async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str
         json=MANAGER | {"scope": outlet, "subject": f"swept-{outlet}", "valid_to": until},
     )  # fmt: skip
     assert right.status_code == 201, right.text
+    signed = await http.post("/v1/agreements", json=AGREEMENT, headers=own[Role.OUTLET_ADMIN])
+    assert signed.status_code == 201, signed.text
+    proposed = await http.patch(
+        f"/v1/outlets/{outlet}", json={"reason": "更正", "address": "样例路999号"},
+        headers=own[Role.BANK_ADMIN] | {"If-Match": '"1"'},
+    )  # fmt: skip
+    assert proposed.status_code == 202, proposed.text
     return {
+        "bank": "SRCB", "agreement": "TRIED-1", "proposal": proposed.json()["proposal"],
         "matter": m.RECORD, "outlet": outlet, "number": made.json()["number"], "version": "1",
         "other": "1", "division": "330106", "code": "330106", "document": "REC", "grant": right.json()["id"],
         "file": stored.json()["file"], "upload": upload.json()["upload"],

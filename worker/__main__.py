@@ -21,6 +21,7 @@ from kit.telemetry import traces
 from worker import cores as at_cores
 from worker import (
     evidence,
+    expiry,
     housekeeping,
     importing,
     life,
@@ -33,7 +34,15 @@ from worker import (
     watch,
 )
 
-TASKS = (sequence.TASK, housekeeping.TASK, watch.TASK, lights.TASK, rectify.TASK, *supervise.TASKS)
+TASKS = (
+    sequence.TASK,
+    housekeeping.TASK,
+    expiry.TASK,
+    watch.TASK,
+    lights.TASK,
+    rectify.TASK,
+    *supervise.TASKS,
+)
 """Tasks that need nothing but the database."""
 
 CONNECTIONS = 12

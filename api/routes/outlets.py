@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from access.callers import Caller, area_of
@@ -141,12 +141,3 @@ def _view(outlet: OutletInfo, held: State) -> dict[str, Any]:
         "bank_name": held.desk.registry.banks.get(outlet.bank, ""),
         "county": outlet.county,
     }
-
-
-@router.get("/{outlet}", response_model=OutletView, responses=TAGGED)
-async def get_outlet(
-    request: Request, outlet: Annotated[str, Path(max_length=20)], caller: Reader, held: Held
-) -> Response:
-    """Show an outlet."""
-    found = held.desk.registry.outlet(outlet)
-    return tagged(request, dumps(_view(found, held)))

@@ -1,0 +1,1 @@
+"""Who is entrusted with what: banks, their agreements, and the life of their outlets."""
