@@ -162,6 +162,13 @@ async def empty(connection: AsyncConnection) -> None:
     await connection.execute(sa.text(EMPTY.format(", ".join(f"'{name}'" for name in names))))
 
 
+@pytest.fixture
+async def as_new(owner: AsyncEngine) -> None:
+    """What fills, without its dead rows too: a plan for an empty table counts a table's pages."""
+    async with owner.begin() as connection:
+        await connection.execute(sa.text(f"TRUNCATE {', '.join(CHANGING)}"))
+
+
 EMPTY = """
 DO $$
 DECLARE name text; holds boolean;

@@ -301,7 +301,8 @@ async def test_refusal_is_proposed_by_the_outlet_and_decided_by_the_agency(
     assert "propose_refusal" not in proposed["actions"]
     officer = await make.person(Role.ACCEPTANCE_OFFICER)
     shown = (await http.get(f"/v1/applications/{made['number']}", headers=officer)).json()
-    assert shown["notices"]["refusal"] == said
+    named = {"right_agency_name": "拱墅区社会保险经办机构(样例)"}
+    assert shown["notices"]["refusal"] == said | named
     done = (await m.act(http, officer, proposed, "refuse", **said)).json()
     assert (done["state"], done["proposal"], "NGA" in done["documents"]) == ("refused", None, True)
 

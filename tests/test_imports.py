@@ -349,7 +349,7 @@ async def test_a_bank_brings_in_its_own_and_changes_wait(
     async with transaction(state.sessions) as session:
         outlet = (await session.exec(select(Outlet).where(Outlet.cnaps == cnaps(300)))).one()
         outlet.status = "active"
-    assert outlet.agreement == "SAMPLE-33-SRCB"
+    assert state.desk.registry.agreements[outlet.agreement or ""].bank == "SRCB"
     changed = text([row(300, phone="0571-87654321")])
     for proposed in (1, 0):  # What waits already is not proposed again.
         done = await run(http, runner, bank, changed)

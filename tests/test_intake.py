@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.state import State
 from applications import intake
@@ -19,12 +18,8 @@ HALF, TIMES, DISTANCE = 4, 8, 30
 """Clients of a half, submissions of each, and turns of the loop until one that was answered comes again."""
 
 
-async def test_a_plan_made_for_an_empty_table_serves_a_full_one(
-    state: State, owner: AsyncEngine
-) -> None:
+async def test_a_plan_made_for_an_empty_table_serves_a_full_one(state: State, as_new: None) -> None:
     """It is kept for a connection's life: an index that is as good only while there are no rows ruins it."""
-    async with owner.begin() as connection:
-        await connection.execute(sa.text("TRUNCATE application CASCADE"))  # Also of dead rows.
     async with driver(state.writing) as connection:
         await connection.execute(
             f"PREPARE looked_at(text, bytea[], bytea[], bytea[]) AS {STATEMENT}"

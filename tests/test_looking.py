@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from access.policy import Role
-from api.state import State
 from kit.clock import now, today
 from looking import rules
 from looking.service import Look, is_elsewhere
@@ -225,7 +224,7 @@ class TestUnusual:
         ) == rules.THRESHOLDS  # fmt: skip
 
 
-async def test_reports_are_read_from_indexes(state: State, owner: AsyncEngine) -> None:
+async def test_reports_are_read_from_indexes(owner: AsyncEngine, as_new: None) -> None:
     asked = {
         "subject = 'x' AND at > now()": "access_record_subject_at_idx",
         "agency = '330106' ORDER BY at DESC, id DESC LIMIT 51": "access_record_agency_at_idx",

@@ -252,7 +252,9 @@ class TestHandingIn:
             assert (await m.submit(http, who, m.body(number=mine["number"]))).status_code == 201
         assert len(sent) == 1
 
-    async def test_its_plan_made_for_empty_tables_serves_full_ones(self, state: State) -> None:
+    async def test_its_plan_made_for_empty_tables_serves_full_ones(
+        self, state: State, as_new: None
+    ) -> None:
         async with driver(state.writing) as connection:
             await connection.execute(
                 f"PREPARE looked_at(text, bytea[], bytea[], bytea[]) AS {STATEMENTS[True, True, False]}"
