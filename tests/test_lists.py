@@ -18,7 +18,7 @@ from applications.models import Application
 from kit.clock import today
 from kit.db import transaction
 from schemas.applications import Light, State
-from tests.make import Make, Place, submit
+from tests.make import Make, Place, key, submit
 from worker import lights
 
 PLACES, EACH, SEED = 3, 8, 2026
@@ -56,14 +56,15 @@ async def rows(
 
 
 async def manager(state: Held, make: Make, places: list[Place]) -> dict[str, str]:
-    """One who manages several outlets."""
+    """One who manages several outlets, and none of those that tests before had."""
+    who = f"of-{key()}"
     async with transaction(state.sessions) as session:
         for place in places:
             await access.ensure_grant(
-                session, "of-several", Role.OUTLET_MANAGER, place.outlet, by="person:test"
+                session, who, Role.OUTLET_MANAGER, place.outlet, by="person:test"
             )
     await make.settle()
-    return {"Authorization": f"Bearer {state.tokens.for_person('of-several', seconds=900)}"}
+    return {"Authorization": f"Bearer {state.tokens.for_person(who, seconds=900)}"}
 
 
 async def read(http: httpx.AsyncClient, who: dict[str, str], query: str) -> list[str]:
