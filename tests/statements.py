@@ -16,6 +16,9 @@ ONCE = ("SELECT current_setting('jit')", "WITH RECURSIVE typeinfo_tree", "SELECT
 SMALL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT kind, value", "SELECT generation.", *ONCE)
 """Ends of transactions, and the poll of the generations, which is no call's own."""
 
+BESIDE = ("call_share", "issuer_keys", "last_used_at", "last_day")
+"""Words of what a process tells and asks by the clock: limits shared, keys of issuers, who was met today."""
+
 
 @contextmanager
 def heard(state: State, note: Callable[[Any], None]) -> Iterator[None]:
@@ -41,7 +44,7 @@ async def statements(state: State) -> AsyncIterator[list[str]]:
 
     def note(record: Any) -> None:
         text = " ".join(record.query.split())
-        if not text.startswith(SMALL):
+        if not text.startswith(SMALL) and not any(word in text for word in BESIDE):
             sent.append(text[:120])
 
     await state.counter.intake.drain()  # Its lanes give back what they hold.

@@ -24,6 +24,7 @@ FILLS = (
     "agencies",
     "outlets",
     "matters",
+    "routing",
     "cli",
     "tests/conftest.py",
 )
