@@ -37,6 +37,10 @@ been read becomes a draft in its second turn."""
 AGAIN = 0.001
 """Seconds without another draft, after which a lane waits no longer for as many as there were just before."""
 
+SHARING = 8
+"""Members who share well what a statement costs by itself: for more than these, and half of those who were
+there just before, nobody is kept waiting. The other half is read meanwhile."""
+
 TIMEOUT = 6.0
 """Seconds for a statement; the server's own limit is shorter."""
 
@@ -216,6 +220,11 @@ def _fail(future: asyncio.Future[Written], error: Exception) -> None:
         future.set_exception(error)
 
 
+def _wanted(before: int) -> int:
+    """Tell how many are to share the next statement where there were so many just before."""
+    return min(max(before // 2, SHARING), before, BATCH)
+
+
 class SameNumber(Exception):
     """Two that came together bring one number: the same call twice, most likely."""
 
@@ -231,7 +240,7 @@ class Intake:
         self._waiting: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
-        self._expected, self._enough = 0, asyncio.Event()
+        self._wanted, self._enough = 0, asyncio.Event()
         self._lanes: list[asyncio.Task[None]] = []
 
     @property
@@ -253,7 +262,7 @@ class Intake:
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(draft, future, time.monotonic()))
         self._arrived.set()
-        if len(self._waiting) >= self._expected:
+        if len(self._waiting) >= self._wanted:
             self._enough.set()
         return await future
 
@@ -285,13 +294,13 @@ class Intake:
             batch = [waiting for waiting in self._take() if not _given_up(waiting)]
             if batch:
                 await self._settle(connection, batch)
-                self._expected = len(batch) + len(self._waiting)
+                self._wanted = _wanted(len(batch) + len(self._waiting))
 
     async def _gather(self) -> None:
         """Let those in who stand at the door: who shares a statement costs less than who has one alone.
 
-        Who was answered together mostly comes again together, while others wait already: two halves that
-        take turns would need twice the statements. One who comes alone waits for nobody.
+        Who was answered together mostly comes again together, while others wait already: a few at a time
+        that take turns would need many more statements. One who comes alone waits for nobody.
         """
         quiet = 0
         while quiet < QUIET and len(self._waiting) < BATCH:
@@ -299,7 +308,7 @@ class Intake:
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._waiting) == before else 0
         before = 0
-        while before < len(self._waiting) < min(self._expected, BATCH):
+        while before < len(self._waiting) < self._wanted:
             before = len(self._waiting)
             self._enough.clear()
             with contextlib.suppress(TimeoutError):
