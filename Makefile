@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROOFS := $(addprefix tests/slow/test_,cores.py killing.py)
+PROOFS := $(addprefix tests/,test_migrations.py test_alerts.py $(addprefix slow/test_,cores.py killing.py telemetry.py))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test test-slow test-proofs lint bench scale soak torture lock problems secrets clean
@@ -15,7 +15,7 @@ test: $(VENV)/.dev ## the whole suite on a real PostgreSQL, in parallel
 test-slow: $(VENV)/.dev ## whole services started, killed and started again
 	$(BIN)/python -m pytest -m slow
 
-test-proofs: $(VENV)/.dev ## of the slow ones those of minutes: parts killed, the core systems away
+test-proofs: $(VENV)/.dev ## of the slow ones those of minutes: parts killed, cores away, each migration up and down
 	$(BIN)/python -m pytest -m slow $(PROOFS)
 
 lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose file, secrets

@@ -181,6 +181,7 @@ class TestAlerts:
         run_promtool("check", "rules", "--lint-fatal", str(RULES))
 
     @needs_promtool
+    @pytest.mark.slow
     def test_they_fire_when_they_should(self) -> None:
         run_promtool("test", "rules", str(RULES.parent / "alerts_test.yml"))
 

@@ -47,6 +47,7 @@ def test_one_head(empty: str) -> None:
     assert len(ScriptDirectory.from_config(config(empty)).get_heads()) == 1
 
 
+@pytest.mark.slow
 async def test_stairs_and_no_drift(empty: str, server: Server, database: str) -> None:
     """Every revision goes up, down and up again; then the tables are those of the models."""
     made = config(empty)

@@ -24,7 +24,9 @@ from kit.settings import Settings
 from tests import make as m
 from tests.make import IDS, Make
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent.parent
 SECONDS = 30.0
 FAST = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
 
