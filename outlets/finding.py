@@ -48,6 +48,9 @@ DIGITS = 9
 """Of an outlet's division. Villages have 12, by which none is found."""
 
 COLUMNS = ("bank", "status", "kind", "service_class")
+CELL = attrgetter("division", "kind", "service_class")
+"""What coverage counts by."""
+
 FEW, SHARE = 500, 0.05
 """As many outlets may stand beside the arrays, at least and as a share, before arrays are made anew."""
 
@@ -124,6 +127,12 @@ class Kinds:
         good = np.fromiter((judge(o) for o in self._shown), np.bool_, len(self._shown))
         mask: Mask = np.append(False, good)[self._of]
         return mask
+
+    def counted(self, mask: Mask) -> Iterator[tuple[OutletInfo, int]]:
+        """Count marked rows by value: each shown by an outlet that has it."""
+        found = np.bincount(self._of[mask], minlength=len(self._shown) + 1)[1:]
+        for at in np.flatnonzero(found):
+            yield self._shown[at], int(found[at])
 
 
 class Grams:
@@ -249,6 +258,7 @@ class Segment:
         self._division = np.array([_whole(o.division) for o in self.outlets], np.int64)
         self._columns = {name: Kinds(self.outlets, attrgetter(name)) for name in COLUMNS}
         self._terms, self._opening = Kinds(self.outlets, terms_of), Kinds(self.outlets, _opening_of)
+        self._cells = Kinds(self.outlets, CELL)
         self._names = Grams((plain(o.name) for o in self.outlets), 2)
         self._said = Grams((o.pinyin.split() for o in self.outlets), 2)
         self._initials = Grams((_initials(o.pinyin) for o in self.outlets), 3)
@@ -259,9 +269,34 @@ class Segment:
 
     def drop(self, number: str) -> None:
         """Find an outlet no more: what it is now stands elsewhere."""
+        self._alive[self._rows(number)] = False
+
+    def _rows(self, number: str) -> slice:
         at = int(np.searchsorted(self._numbers, number.encode()))
-        if at < len(self.outlets) and self.outlets[at].outlet == number:
-            self._alive[at] = False
+        known = at < len(self.outlets) and self.outlets[at].outlet == number
+        return slice(at, at + known)
+
+    def active(self, without: Iterable[str] = ()) -> "Active":
+        """Mark the active outlets but some."""
+        mask = self._mask(Wanted(equal=(("status", "active"),)))
+        for number in without:
+            mask[self._rows(number)] = False
+        return Active(self, mask)
+
+    def counted(self, mask: Mask) -> Iterator[tuple[tuple[str, str, str], int]]:
+        """Count marked outlets by division, kind and class."""
+        return ((CELL(outlet), number) for outlet, number in self._cells.counted(mask))
+
+    def points(self, mask: Mask) -> NDArray[np.float64]:
+        """Give the points of marked outlets whose point is known, from south to north."""
+        in_order = self._points[self._by_lat[mask[self._by_lat]]]
+        known: NDArray[np.float64] = in_order[~np.isnan(in_order[:, 0])]
+        return known
+
+    def numbers(self, mask: Mask, judge: Judge) -> Iterator[str]:
+        """Name the marked outlets whose division is judged so."""
+        for at in np.flatnonzero(mask & self._cells.judged(judge)):
+            yield self.outlets[at].outlet
 
     def _mask(self, wanted: Wanted) -> Mask:
         mask = self._alive.copy()
@@ -309,6 +344,13 @@ class Segment:
         rows, metres = rows[inside], metres[inside]
         for at in np.lexsort((rows, metres)):
             yield Near(float(metres[at]), self.outlets[rows[at]])
+
+
+class Active(NamedTuple):
+    """The active outlets of a segment at one moment: nothing that comes later changes the marks."""
+
+    segment: Segment
+    mask: Mask
 
 
 def _whole(division: str) -> int:
@@ -367,6 +409,10 @@ class Finder:
 
     def _segments(self) -> list[Segment]:
         return [self._all or Segment(()), self._beside]
+
+    def active(self, without: Iterable[str] = ()) -> list[Active]:
+        """Mark the active outlets but some; `ready` comes before."""
+        return [segment.active(without) for segment in self._segments()]
 
     def matching(self, wanted: Wanted, after: str) -> Iterator[OutletInfo]:
         """Walk what matches after a number, in the order of numbers; `ready` comes before."""

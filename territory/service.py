@@ -1,10 +1,9 @@
 """Which townships have an outlet, which are near one, and what closing some would cost. From memory alone."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import takewhile
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,15 +12,15 @@ from numpy.typing import NDArray
 from access.callers import area_of
 from divisions.memory import DivisionsMemory, Place
 from kit.coordinates import Point
-from outlets.finding import DEGREE, distances
-from outlets.memory import OutletInfo
+from outlets.finding import DEGREE, Active, distances
 
 NEAR = 5_000
 """Metres: the circle of the countryside (人社厅 2021 on 就近办)."""
 
 COUNTY, TOWNSHIP = 3, 4
-SORT = attrgetter("division", "kind", "service_class")
-Counted: TypeAlias = Mapping[tuple[str, str, str], int]
+Counted: TypeAlias = Sequence[tuple[tuple[str, str, str], int]]
+"""Division, kind and class, and how many there are."""
+
 LEVELS = {"city": 2, "county": COUNTY, "township": TOWNSHIP}
 
 
@@ -66,32 +65,27 @@ def area(division: str) -> str:
 
 
 def survey(
-    divisions: DivisionsMemory,
-    outlets: Iterable[OutletInfo],
-    division: str,
-    day: date,
-    without: frozenset[str] = frozenset(),
-) -> Land:
-    """Count the active outlets of every unit of a division, as if those of `without` were closed.
+    divisions: DivisionsMemory, active: Sequence[Active], division: str, day: date
+) -> Land:  # fmt: skip
+    """Count the active outlets of every unit of a division.
 
     An outlet of a township that is no more counts where its one successor is. One that is told to stand in a
     county with townships belongs to none of them, and is named apart. Near is what has an outlet, of any
     county, within `NEAR` of its point; of one whose point is unknown nothing is said, wherever outlets are.
     """
-    active = [o for o in outlets if o.status == "active" and o.outlet not in without]
     places = units_of(divisions, division, day)
     known = {place.code for place in places}
-    counted = Counter(map(SORT, active))
-    at = {code: _today(divisions, code, day) for code, _, _ in counted}
+    counted = [one for part in active for one in part.segment.counted(part.mask)]
+    at = {code: _today(divisions, code, day) for (code, _, _), _ in counted}
     by_unit = _grouped(counted, at)
-    points = _points(active)
-    mine = area(division)
+    points = [part.segment.points(part.mask) for part in active]
+    lost = {c for c, now in at.items() if now not in known and now.startswith(area(division))}
     return Land(
         [_unit(divisions, place, day, by_unit.get(place.code, ()), points) for place in places],
         sorted(
-            o.outlet
-            for o in active
-            if at[o.division] not in known and at[o.division].startswith(mine)
+            number
+            for part in active
+            for number in part.segment.numbers(part.mask, lambda o: o.division in lost)
         ),
     )
 
@@ -103,14 +97,14 @@ def _today(divisions: DivisionsMemory, code: str, day: date) -> str:
 
 def _grouped(counted: Counted, at: Mapping[str, str]) -> dict[str, list[tuple[str, str, int]]]:
     found: dict[str, list[tuple[str, str, int]]] = {}
-    for (code, kind, class_), number in counted.items():
+    for (code, kind, class_), number in counted:
         found.setdefault(at[code], []).append((kind, class_, number))
     return found
 
 
 def _unit(
     divisions: DivisionsMemory, place: Place, day: date, counted: Iterable[tuple[str, str, int]],
-    points: NDArray[np.float64],
+    points: Sequence[NDArray[np.float64]],
 ) -> Unit:  # fmt: skip
     kinds: Counter[str] = Counter()
     classes: Counter[str] = Counter()
@@ -120,17 +114,9 @@ def _unit(
     line = (divisions.find(code, day) for code in divisions.line(place.code, day))
     parents = {p.level: p for p in line if p is not None}
     known = place.level == TOWNSHIP and place.lat is not None and place.lng is not None
-    near = _is_near(Point(place.lat or 0, place.lng or 0), points) if known else None
+    here = Point(place.lat or 0, place.lng or 0)
+    near = any(_is_near(here, some) for some in points) if known else None
     return Unit(place, parents, sum(kinds.values()), kinds, classes, near)
-
-
-def _points(outlets: list[OutletInfo]) -> NDArray[np.float64]:
-    """Give the points of outlets whose point is known, from south to north."""
-    columns = [np.array([*map(attrgetter(name), outlets)], np.float64) for name in ("lat", "lng")]
-    points = np.column_stack(columns)
-    in_order = points[np.argsort(points[:, 0])]
-    known: NDArray[np.float64] = in_order[~np.isnan(in_order[:, 0])]
-    return known
 
 
 def _is_near(point: Point, points: NDArray[np.float64]) -> bool:
@@ -155,9 +141,17 @@ def summed(units: list[Unit]) -> dict[str, Any]:
         "not_near": near[False],
         "near_unknown": near[None],
         "outlets": sum(unit.outlets for unit in units),
-        "kinds": dict(sum((Counter(unit.kinds) for unit in units), Counter())),
-        "classes": dict(sum((Counter(unit.classes) for unit in units), Counter())),
+        "kinds": _added(unit.kinds for unit in units),
+        "classes": _added(unit.classes for unit in units),
     }
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in counts:
+        for name, number in some.items():
+            found[name] = found.get(name, 0) + number
+    return found
 
 
 def report(land: Land, level: str) -> list[dict[str, Any]]:

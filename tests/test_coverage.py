@@ -12,6 +12,7 @@ import pytest
 from access.policy import Role
 from api.state import State
 from cli.load import load_registry
+from outlets.finding import Segment
 from outlets.memory import OutletInfo
 from territory import drawing, service
 from tests.make import Make
@@ -33,9 +34,11 @@ def outlet(number: str, division: str, **changed: object) -> OutletInfo:
 
 
 def survey(
-    state: State, outlets: list[OutletInfo], division: str = "330000", **more: object
+    state: State, outlets: list[OutletInfo], without: frozenset[str] = frozenset()
 ) -> service.Land:
-    return service.survey(state.desk.divisions, outlets, division, DAY, **more)  # type: ignore[arg-type]
+    """As a process does that holds some outlets in arrays, and the last one beside."""
+    active = [Segment(some).active(without) for some in (outlets[:-1], outlets[-1:])]
+    return service.survey(state.desk.divisions, active, "330000", DAY)
 
 
 def test_without_outlets_nothing_is_covered_and_longgang_is_one(state: State) -> None:

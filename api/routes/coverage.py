@@ -64,10 +64,9 @@ async def _survey(
         DivisionNotFound, DivisionAbolished: it is none.
     """
     place = held.desk.divisions.get(division, day)
-    outlets = list(held.desk.registry.outlets.values())
-    land = await asyncio.to_thread(
-        service.survey, held.desk.divisions, outlets, place.code, day, without
-    )
+    await held.finder.ready()
+    active = held.finder.active(without)
+    land = await asyncio.to_thread(service.survey, held.desk.divisions, active, place.code, day)
     return Surveyed(place, land)
 
 
