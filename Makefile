@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PROOFS := $(addprefix tests/,test_migrations.py test_alerts.py $(addprefix slow/test_,cores.py killing.py telemetry.py))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow test-proofs lint bench scale soak torture lock problems secrets clean
+.PHONY: demo test test-slow test-proofs lint bench registry scale soak torture lock problems secrets clean
 
 demo: $(VENV)/.run ## the service with a demonstration data set, on http://127.0.0.1:8000
 	$(BIN)/syt demo
@@ -31,6 +31,10 @@ lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose fil
 bench: $(VENV)/.dev ## load beside reference lines; writes docs/performance.md
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.evidence
+
+registry: $(VENV)/.dev ## finding among 300,000 outlets, coverage, large spreadsheets; writes docs/registry.md
+	$(BIN)/python -m bench.registry
+	$(BIN)/python -m bench.imports
 
 scale: $(VENV)/.dev ## lists, claims and submissions among 10^4, 10^6 and 10^7 applications; writes docs/scale.md
 	$(BIN)/python -m bench.scale
