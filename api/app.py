@@ -28,6 +28,7 @@ from api.routes import (
     drafting,
     events,
     evidence,
+    exports,
     files,
     grants,
     imports,
@@ -59,7 +60,7 @@ from kit.telemetry import traces, wanted
 
 ROUTERS: tuple[Any, ...] = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
-    supervision.router, imports.router, coverage.router, outlets.router,
+    supervision.router, imports.router, exports.router, coverage.router, outlets.router,
     applications.batches, documents.router,
     progress.router, ratings.router, ratings.applicants, notices.router,
     divisions.router, agencies.router, routing.router, oauth.router, pages.router,

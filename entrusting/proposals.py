@@ -35,7 +35,7 @@ from kit.clock import now
 from kit.errors import Fault, Words
 from outlets.checks import Known, faults
 from outlets.models import Outlet, OutletProposal
-from outlets.service import deed
+from outlets.service import deed, propose
 from schemas.registry import OutletChange, ProposalAction
 
 AT_ONCE = frozenset(
@@ -129,13 +129,8 @@ async def _propose(
     if waits is not None:
         raise ProposalPending(proposal=str(waits.id))
     await _ensure_sound(session, row, new, known)
-    made = OutletProposal(
-        outlet=row.number, base_version=row.version, reason=reason, proposed_by=caller.id,
-        fields={n: _plain(v) for n, v in new.items() if n not in DERIVED},
-    )  # fmt: skip
-    session.add(made)
-    await session.flush()
-    return made
+    fields = {n: _plain(v) for n, v in new.items() if n not in DERIVED}
+    return await propose(session, row, fields, deed(caller, "change", reason))
 
 
 async def _ensure_sound(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 HEADINGS: Mapping[str, str] = {
+    "outlet": "登记编号 登记簿编号 社银网点编号",
     "row_no": "序号 编号 行号序号 no",
     "bank": "银行 银行名称 所属银行 开户银行 法人机构 法人名称 合作银行 所属机构 legal_entity",
     "outlet_name": "网点名称 网点全称 机构名称 网点 支行名称 行名 名称 name",
@@ -30,6 +31,7 @@ HEADINGS: Mapping[str, str] = {
     "licence": "金融许可证 金融许可证号 许可证号",
     "contact_name": "联系人 联络员 负责人",
     "contact_phone": "联系人电话 联络员电话 负责人电话",
+    "parent": "所属网点 上级网点 主网点 归属网点 挂靠网点 依托网点 所属网点编号 上级网点编号",
     "bank_class": "行别代码 行别",
     "cnaps_area": "地区代码",
 }

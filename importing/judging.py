@@ -7,7 +7,7 @@ first that can't be put right gives the row its fault.
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -15,17 +15,18 @@ from typing import Any, NamedTuple
 from access.callers import Reach
 from importing import cells
 from importing.cells import Tidy
-from importing.columns import ORDER, Columns
+from importing.columns import Columns
 from importing.places import Finding, Places, Said, Where, put_right
+from importing.register import BRANCH, Register, Registered
 from kit.coordinates import Point, looks_swapped, to_cgcs2000
 from outlets import checks
 from schemas import hours
 from schemas.codes import mod_11_10
 from schemas.imports import FAULTS
 
-CODES = ("cnaps_code", "township_code", "county_code", "city_code")
-NAMES = ("outlet_name", "bank", "city", "county", "township")
-MOST = {"outlet_name": 100, "bank": 100, "address": 200, "phone": 20, "hours": 200,
+CODES = ("outlet", "cnaps_code", "township_code", "county_code", "city_code")
+NAMES = ("outlet_name", "bank", "city", "county", "township", "parent")
+MOST = {"outlet_name": 100, "parent": 200, "bank": 100, "address": 200, "phone": 20, "hours": 200,
         "contact_name": 60, "contact_phone": 20}  # fmt: skip
 SYSTEMS = {"": "cgcs2000", "cgcs2000": "cgcs2000", "国家2000": "cgcs2000", "wgs84": "wgs84",
            "gcj02": "gcj02", "高德": "gcj02", "腾讯": "gcj02", "bd09": "bd09", "百度": "bd09"}  # fmt: skip
@@ -43,13 +44,20 @@ CLASSES = {
 }
 STATUSES = {
     "": "applied", "申请": "applied", "申报": "applied", "运行": "active", "正常": "active",
-    "营业": "active", "暂停": "suspended", "停业": "suspended", "退出": "exited", "撤销": "exited",
+    "营业": "active", "整改": "rectifying", "验收": "site_acceptance", "暂停": "suspended",
+    "停业": "suspended", "退出": "exited", "撤销": "exited",
 }  # fmt: skip
+PROCEEDINGS = frozenset({"rectifying", "site_acceptance"})
+"""States that only a proceeding leads to: no new outlet begins in one."""
+
 CHOSEN = (
     ("kind", KINDS, "kind_unknown"), ("service_class", CLASSES, "class_unknown"),
     ("status", STATUSES, "status_unknown"),
 )  # fmt: skip
 """Columns that hold one of a few words, said in Chinese or by our code."""
+
+ALL_MATTERS = "全部"
+"""In place of codes: all of the bank's agreement."""
 
 KIND = "*"
 """Marks the name of a kind of banks."""
@@ -80,16 +88,6 @@ class Area(NamedTuple):
     name: str
     city: str
     county: str
-
-
-class Registered(NamedTuple):
-    """An outlet that is there, as far as rows are held against it."""
-
-    number: str
-    name: str
-    bank: str
-    division: str
-    status: str
 
 
 @dataclass(frozen=True)
@@ -128,6 +126,13 @@ class Row:
     findings: list[Finding] = field(default_factory=list)
     outlet: dict[str, Any] = field(default_factory=dict)
     registered: Registered | None = None
+    parent: Registered | None = None
+    """What the row's parent is, where it names one."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it names a parent: that may stand further down, so that such rows come last."""
+        return bool(self.values.get("parent"))
 
     def say(self, fault: str, at: str, *, fixed: str = "", **facts: object) -> None:
         """Note what is wrong."""
@@ -168,7 +173,7 @@ class Row:
         at = main.field if main else ""
         shown = [main.fault if main else "", at, "；".join(dict.fromkeys(details)),
                  self.raw.get(at, ""), main.fixed if main else ""]  # fmt: skip
-        original = [self.raw.get(name, "") for name in ORDER if name != "row_no"]
+        original = [text for name, text in self.raw.items() if name != "row_no"]
         return [str(self.line), self.row_no, self.verdict, *shown, *original]
 
 
@@ -187,13 +192,24 @@ def _words(found: Finding) -> str:
 class Judge:
     """Judges the rows of one file, in their order."""
 
-    def __init__(self, reference: Reference, columns: Columns, encoding: str = "utf-8") -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        columns: Columns,
+        encoding: str = "utf-8",
+        *,
+        dry_run: bool = False,
+    ) -> None:
         self._of, self._columns = reference, columns
+        self._dry_run = dry_run
         self._encoding = ENCODINGS.get(encoding)
         self._is_register = columns.is_register
         self._at = [(name, places[0], places[1:]) for name, places in columns.at.items()]
         self._cnaps: dict[str, tuple[str, int, int]] = {}
         self._names: dict[int, str] = {}
+        self._taken: dict[str, tuple[int, str]] = {}
+        self._branches: set[int] = set()
+        self._refused: dict[int, str] = {}
         self._classes: dict[str, frozenset[str]] = {}
         self._known: dict[tuple[str, str], tuple[str, tuple[Finding, ...]]] = {}
         self._n = 0
@@ -202,6 +218,10 @@ class Judge:
     def proposes(self) -> bool:
         """Whether a bank hands this in."""
         return self._of.proposes
+
+    def start_again(self) -> None:
+        """Begin with the file's first row once more."""
+        self._n = 0
 
     # First: what can be done to cells without knowing anything else
 
@@ -275,27 +295,41 @@ class Judge:
 
     # Then: what the row says, held against what is known
 
-    def judge(self, row: Row, registered: Mapping[str, Registered]) -> Row:
-        """Judge a row; `registered` holds the outlets that are there, by CNAPS number or bank and name."""
+    def judge(self, row: Row, register: Register) -> Row:
+        """Judge a row; `register` holds the outlets that are there, as far as the batch names them."""
         if not row.values:
             return row
+        self._numbered(row, register)
         self._by_itself(row)
-        against = partial(self._against_register, registered=registered)
-        for step in (self._within_file, against, self._by_the_rules, self._remember):
+        against = partial(self._against_register, register=register)
+        parent = partial(self._parent, register=register)
+        for step in (self._within_file, against, parent, self._by_the_rules, self._remember):
             if row.is_bad:
                 break
             step(row)
+        if row.is_bad:
+            self._refused[self._called(row, row.values.get("outlet_name", ""))] = row.row_no
         if self._encoding is not None:
             row.note(self._encoding, "")
         return row
 
+    def _numbered(self, row: Row, register: Register) -> None:
+        """Find the outlet by our own number; cells that say what the register says need no other reason."""
+        number = row.values.get("outlet", "")
+        found = row.registered = register.numbered(number)
+        if found is None:
+            if number:
+                row.say("outlet_unknown", "outlet")
+            return
+        for name, column in SAME_CELLS.items():
+            said = getattr(found, column)
+            if said and cells.stripped(row.raw.get(name, "")).value == said:
+                row.values[name] = said
+                row.findings = [one for one in row.findings if one.field != name]
+
     def _by_itself(self, row: Row) -> None:
-        for step in (self._name, self._bank, self._number):
+        for step in (self._name, self._bank, self._number, self._where):
             step(row)
-        where = self._where(row)
-        self._against_areas(row, where)
-        row.findings += where.findings
-        self._place(row, where)
         for step in (self._point, self._phone, self._hours, self._matters, self._rest):
             step(row)
 
@@ -307,6 +341,8 @@ class Judge:
         if any(f.fault == "mojibake" for f in row.findings):
             return
         row.outlet["name"] = name
+        if row.registered is not None and row.registered.name == name:
+            return
         if (back := cells.BACK_OFFICE.search(name)) and not self._is_register:
             row.say("not_a_service_outlet", "outlet_name", word=back[0])
         if doubled := cells.DOUBLED.search(name):
@@ -339,6 +375,8 @@ class Judge:
             row.outlet["bank"] = known or proposed_code(name)
             if own and known not in own:
                 row.say("bank_not_yours", "bank")
+            elif row.registered is not None and row.registered.bank == known:
+                return
             elif known in self._of.closed:
                 row.say("bank_closed", "bank")
             elif known is None:
@@ -347,11 +385,10 @@ class Judge:
     def _number(self, row: Row) -> None:
         code = row.values.get("cnaps_code", "")
         row.outlet["cnaps"] = code or None
-        if not code:
-            if KINDS.get(row.values.get("kind", ""), "") not in (
-                "convenience_point",
-                "self_service",
-            ):
+        if row.registered is not None and (code or None) in (None, row.registered.cnaps):
+            row.outlet["cnaps"] = row.registered.cnaps
+        elif not code:
+            if chosen(KINDS, row.values.get("kind", "")) not in checks.POINTS_OF:
                 row.say("cnaps_missing", "cnaps_code")
         elif bad := cells.code_fault(code):
             row.say(bad, "cnaps_code")
@@ -380,7 +417,17 @@ class Judge:
             self._classes[bank] = fitting(bank, self._of.classes or {})
         return self._classes[bank]
 
-    def _where(self, row: Row) -> Where:
+    def _where(self, row: Row) -> None:
+        there = row.registered
+        if there is not None and row.values.get("township_code") == there.division:
+            row.outlet |= {"division": there.division, "village": there.village}
+            return
+        where = self._found(row)
+        self._against_areas(row, where)
+        row.findings += where.findings
+        self._place(row, where)
+
+    def _found(self, row: Row) -> Where:
         said = {
             name: row.values.get(name, "")
             for name in ("city", "county", "township", "county_code", "city_code")
@@ -475,6 +522,13 @@ class Judge:
         if "matters" not in self._columns.at:
             return
         codes, tidy = cells.matters(row.values.get("matters", ""))
+        if codes == [ALL_MATTERS]:
+            row.outlet["allowed"] = None
+            return
+        if row.registered is not None and (
+            not codes or row.registered.says("allowed", sorted(codes))
+        ):
+            return  # Known by our number: nothing said is nothing changed.
         if not codes:
             row.say("matters_missing", "matters")
             return
@@ -488,7 +542,7 @@ class Judge:
     def _rest(self, row: Row) -> None:
         for name, words, fault in CHOSEN:
             said = row.values.get(name, "")
-            value = words.get(said, said if said in words.values() else None)
+            value = chosen(words, said)
             if value is None and not self._is_register:
                 row.say(fault, name)
             elif said and value is not None:
@@ -504,6 +558,8 @@ class Judge:
     # Last: other rows, and what is there already
 
     def _within_file(self, row: Row) -> None:
+        if row.values.get("outlet"):
+            return  # Its number tells it from others.
         cnaps, name = row.outlet["cnaps"], self._name_key(row)
         content = hash(tuple(v for k, v in sorted(row.values.items()) if k != "row_no"))
         before = self._cnaps.get(cnaps) if cnaps else None
@@ -525,59 +581,124 @@ class Judge:
         )
 
     def _remember(self, row: Row) -> None:
+        if row.values.get("outlet"):
+            return
         content = hash(tuple(v for k, v in sorted(row.values.items()) if k != "row_no"))
         name = self._name_key(row)
         if row.outlet["cnaps"]:
             self._cnaps[row.outlet["cnaps"]] = (row.row_no, name, content)
         self._names[name] = row.row_no
+        if self._dry_run and row.outlet.get("kind", BRANCH) == BRANCH:
+            county = row.outlet["division"][:6]
+            words = (row.outlet["name"], row.outlet["cnaps"])
+            self._branches |= {self._within(row.outlet["bank"], w, county) for w in words if w}
 
-    def again(self, row: Row, registered: Mapping[str, Registered]) -> None:
+    def again(self, row: Row, register: Register) -> None:
         """Hold a row against the register as it stands when it is written: others write, too."""
         before, row.registered = row.registered, None
-        if registered.get(self.key(row)) != before:
-            self._against_register(row, registered)
+        if self._same(row, register) != before:
+            self._against_register(row, register)
         else:
             row.registered = before
+        if row.waits and not row.is_bad:
+            self._parent(row, register)
+            self._by_the_rules(row, {"parent"})
 
     @staticmethod
-    def key(row: Row) -> str:
-        """Give what finds an outlet that is there: its CNAPS number, or bank and name."""
-        return row.outlet.get("cnaps") or f"{row.outlet.get('bank')}\0{row.outlet.get('name')}"
+    def _same(row: Row, register: Register) -> Registered | None:
+        number = row.values.get("outlet")
+        return register.numbered(number) if number else register.same(row.outlet)
 
-    def _against_register(self, row: Row, registered: Mapping[str, Registered]) -> None:
-        bank, name = row.outlet["bank"], row.outlet["name"]
-        found = registered.get(self.key(row))
+    def _against_register(self, row: Row, register: Register) -> None:
+        found = self._same(row, register)
         if found is None:
-            taken = registered.get(f"{bank}\0{name}")
-            if taken is not None:
+            if register.named(row.outlet["bank"], row.outlet["name"]) and row.outlet["cnaps"]:
                 row.say("name_in_register", "outlet_name")
             self._new(row)
             return
         row.registered = found
+        self._once(row, found)
         covers = self._of.reach.covers_outlet(
             outlet=found.number, bank=found.bank, division=found.division
         )
         if not covers:
             row.say("outlet_not_yours", "cnaps_code")
-        elif found.bank != bank:
+        elif found.bank != row.outlet["bank"]:
             row.say("bank_differs_from_register", "bank")
-        elif found.name != name:
+        elif found.name != row.outlet["name"]:
             row.say("name_differs_from_register", "outlet_name", fixed=found.name, name=found.name)
         elif row.outlet.pop("status", found.status) != found.status:
             row.note("status_kept", "status")
+        self._leave(row, found)
+        if found.has_left and not all(found.says(*said) for said in row.outlet.items()):
+            row.say("outlet_has_left", "outlet")
+
+    def _leave(self, row: Row, found: Registered) -> None:
+        """Leave out what is so already, and what follows from it."""
+        same = {name for name, value in row.outlet.items() if found.says(name, value)} - KEYS
+        same |= FOLLOWING["hours"] if "hours" in same else set()
+        same |= FOLLOWING["point"] if {"lat", "lng"} <= same else set()
+        row.outlet = {name: value for name, value in row.outlet.items() if name not in same}
+        row.outlet["cnaps"] = row.outlet["cnaps"] or found.cnaps
+
+    def _once(self, row: Row, found: Registered) -> None:
+        """Let one row only be about an outlet, whatever it is found by."""
+        line, row_no = self._taken.setdefault(found.number, (row.line, row.row_no))
+        if line != row.line:
+            row.say("duplicate_row", "cnaps_code", row=row_no)
+
+    def _parent(self, row: Row, register: Register) -> None:
+        """Find the outlet that a point belongs to: registered, or to be by another row of this file."""
+        words = parent_words(row)
+        if not words:
+            return
+        if bad := cells.code_fault(words[0]):
+            row.say(bad, "parent")
+            return
+        bank, county = row.outlet["bank"], row.outlet["division"][:6]
+        found = register.parents(words, bank, county)
+        if not found and {self._within(bank, word, county) for word in words} & self._branches:
+            found = [Registered(TO_COME, "", bank, county, "applied", BRANCH)]
+        if len(found) == 1:
+            row.outlet["parent"], row.parent = found[0].number, found[0]
+        elif found:
+            row.say("parent_ambiguous", "parent", there="、".join(one.number for one in found))
+        else:
+            self._say_unknown(row, words)
+
+    def _say_unknown(self, row: Row, words: Sequence[str]) -> None:
+        refused = (self._refused.get(self._called(row, word)) for word in words)
+        at = next((row_no for row_no in refused if row_no is not None), None)
+        if at is not None:
+            row.say("parent_refused", "parent", row=at)
+        else:
+            row.say("parent_unknown", "parent", found=words[-1])
+
+    @staticmethod
+    def _within(bank: str, word: str, county: str) -> int:
+        return hash((bank, word, county))
+
+    @staticmethod
+    def _called(row: Row, word: str) -> int:
+        return hash((row.values.get("bank", ""), word))
 
     def _new(self, row: Row) -> None:
+        if row.outlet.get("status") in PROCEEDINGS:
+            row.say("status_unknown", "status")
         if self._of.proposes and row.outlet.get("status", "applied") != "applied":
             row.outlet["status"] = "applied"
             row.mend("status_set_by_authority", "status", "applied")
 
-    def _by_the_rules(self, row: Row) -> None:
-        """Let the registry's own rules speak, which hold for every writer."""
-        whole = {"kind": "bank_branch", **row.outlet}
-        about = (
-            {*row.outlet} - {"status"} - ({"division", "village"} if self._is_register else set())
-        )
-        for fault in checks.faults(whole, self._of.known, about):
+    def _by_the_rules(self, row: Row, about: Set[str] | None = None) -> None:
+        """Let the registry's own rules speak, which hold for every writer, on what the row changes."""
+        before = row.registered._asdict() if row.registered else {"kind": BRANCH}
+        if about is None:
+            about = {n for n, v in row.outlet.items() if n not in before or before[n] != v}
+            about -= {"status"} | ({"division", "village"} if self._is_register else set())
+        known = self._of.known
+        if row.parent is not None:
+            known = known._replace(outlets={row.parent.number: row.parent})
+        for fault in checks.faults({**before, **row.outlet}, known, about):
             if self._is_register and fault.at == "/division":
                 continue
             name, at = RULES.get(
@@ -591,7 +712,8 @@ RULES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("/point", ""): ("coords_outside_china", "lng"),
     ("/phone", ""): ("phone_invalid", "phone"),
     ("/licence", ""): ("content_invalid", "licence"),
-    ("/parent", ""): ("content_invalid", "kind"),
+    ("/parent", "missing"): ("parent_missing", "parent"),
+    ("/parent", ""): ("content_invalid", "parent"),
     ("/division", ""): ("content_invalid", "township_code"),
     ("/agreement", ""): ("content_invalid", "bank"),
 }
@@ -605,6 +727,40 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     **{name: (cells.unbroken,) for name in ("kind", "service_class", "status", "contact_name")},
     "phone": (cells.phone,), "contact_phone": (cells.phone,), "address": (cells.unbroken,),
 }  # fmt: skip
+
+
+SAME_CELLS = {
+    "outlet_name": "name", "address": "address", "phone": "phone", "hours": "hours",
+}  # fmt: skip
+"""Cells that are texts of the register as they are."""
+
+KEYS = frozenset({"name", "bank", "cnaps", "division"})
+"""Columns by which a row is known."""
+
+FOLLOWING = {
+    "hours": {"opening", "open_week", "open_holiday"},
+    "point": {"coordinate_system", "original_lat", "original_lng"},
+}
+"""Columns that follow from others: what was handed in more exactly stays."""
+
+TO_COME = "0" * 12
+"""In place of the number of an outlet that a file would make first, where nothing is written."""
+
+
+def chosen(words: Mapping[str, str], said: str) -> str | None:
+    """Give the code of a word of a column; None where it is none. A code stands for itself."""
+    return words.get(said, said if said in words.values() else None)
+
+
+def parent_words(row: Row) -> list[str]:
+    """List by what a row may name its parent: a number, its name, or its name after that of its bank."""
+    said = row.values.get("parent", "")
+    code = cells.code(said).value
+    words = [code if code.isascii() and code.isdigit() else said]
+    bank = row.values.get("bank", "")
+    if bank and said.startswith(bank):
+        words.append(said.removeprefix(bank).lstrip("/／|-—·:：,，、+"))
+    return [word for word in words if word]
 
 
 @lru_cache(maxsize=2000)

@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from importing.judging import KIND, Area, Registered
+from importing.judging import KIND, Area
 from importing.models import CnapsArea, CnapsClass, ImportReport, OutletImport
+from importing.register import Register, Registered, Sought
 from kit.db import Instant, run
 from outlets.models import Bank, Outlet, OutletProposal
 
@@ -55,11 +56,11 @@ async def get(session: AsyncSession, id_: uuid.UUID) -> OutletImport | None:
     return await session.get(OutletImport, id_)
 
 
-async def next_report(session: AsyncSession, id_: uuid.UUID, after: str) -> ImportReport | None:
-    """Load the batch of a report that comes after another."""
+async def next_report(session: AsyncSession, after: str, end: str) -> ImportReport | None:
+    """Load the batch of a report that comes after another, and before an end."""
     wanted = (
         select(ImportReport)
-        .where(ImportReport.of_import == id_, ImportReport.id > after)
+        .where(col(ImportReport.id) > after, col(ImportReport.id) < end)
         .order_by(ImportReport.id)
         .limit(1)
     )
@@ -111,27 +112,21 @@ async def banks(session: AsyncSession) -> Sequence[Bank]:
     return (await session.exec(select(Bank))).all()
 
 
-SEEN = (Outlet.number, Outlet.name, Outlet.bank, Outlet.division, Outlet.status, Outlet.cnaps)
+SEEN = tuple(getattr(Outlet, name) for name in Registered._fields)
 
 
-async def registered(
-    session: AsyncSession, numbers: Iterable[str], names: Iterable[str]
-) -> dict[str, Registered]:
-    """Find outlets by CNAPS numbers, and by names; give them under the number, and under bank and name.
-
-    One that has left gives its number and its name free.
-    """
-    by_number = select(*SEEN).where(_any(Outlet.cnaps, numbers))  # type: ignore[call-overload]
-    by_name = select(*SEEN).where(_any(Outlet.name, names))  # type: ignore[call-overload]
+async def registered(session: AsyncSession, sought: Sought) -> Register:
+    """Find the outlets that some rows name; those that have left by our own number only."""
+    found: list[Registered] = []
     here = col(Outlet.status) != "exited"
-    found: dict[str, Registered] = {}
-    for wanted in (by_name, by_number):
-        for *row, cnaps in (await session.exec(wanted.where(here))).all():
-            one = Registered(*row)
-            found[f"{one.bank}\0{one.name}"] = one
-            if cnaps:
-                found[cnaps] = one
-    return found
+    for column, values, which in (
+        (Outlet.number, sought.numbers, sa.true()), (Outlet.cnaps, sought.cnaps, here),
+        (Outlet.name, sought.names, here),
+    ):  # fmt: skip
+        if values:
+            wanted = select(*SEEN).where(_any(column, values), which)
+            found += [Registered(*row) for row in (await session.exec(wanted)).all()]
+    return Register(found)
 
 
 def _any(column: Any, values: Iterable[str]) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Reach
 from divisions.memory import DivisionsMemory
@@ -156,14 +157,20 @@ class Runner:
         work = _Work(self, job, desk, reference)
         beating = asyncio.create_task(self._beat(job))
         try:
-            async with aclosing(messages(self.vault, job)) as told:
-                async for message in told:
-                    await work.take(message)
-                    if work.is_over:
-                        return
+            await self._read(job, work)
+            if work.start_again():
+                await self._read(job, work)
         finally:
             beating.cancel()
-        await work.finish()
+        if not work.is_over:
+            await work.finish()
+
+    async def _read(self, job: OutletImport, work: "_Work") -> None:
+        async with aclosing(messages(self.vault, job)) as told:
+            async for message in told:
+                await work.take(message)
+                if work.is_over:
+                    return
 
     async def _beat(self, job: OutletImport) -> None:
         """Say that the import is in hand, while a batch takes long."""
@@ -210,7 +217,11 @@ class Runner:
 
 
 class _Work:
-    """One import in one worker's hands."""
+    """One import in one worker's hands.
+
+    Rows that name a parent are passed over, and the file is read once more for them: any row may make their
+    parent, and which rows come first must be the same for a worker that takes the import up.
+    """
 
     def __init__(
         self, runner: Runner, job: OutletImport, desk: Shelves, reference: Reference
@@ -220,8 +231,18 @@ class _Work:
         self._judge: Judge | None = None
         self._encoding: str | None = None
         self._batch = 0
+        self._is_last, self._waiting = False, 0
         self.is_over = False
         self._deed = Deed(job.asked_by, job.asked_role, "import", str(job.id))
+
+    def start_again(self) -> bool:
+        """Begin with the rows that wait for others, if there are any."""
+        if self.is_over or self._judge is None or not self._waiting:
+            return False
+        self._is_last = True
+        self._table = Table(notes=self._table.notes)
+        self._judge.start_again()
+        return True
 
     async def take(self, message: dict[str, Any]) -> None:
         """Go on with what the reader says."""
@@ -253,16 +274,20 @@ class _Work:
             if missing := columns_.missing(own_bank=len(self._reference.reach.banks) == 1):
                 await self._fail("columns_missing", "、".join(missing))
                 return
-            self._judge = Judge(self._reference, columns_, self._encoding or "utf-8")
+            self._judge = Judge(
+                self._reference, columns_, self._encoding or "utf-8", dry_run=self._job.dry_run
+            )
         self._batch += 1
         rows = await self._judged(self._judge, lines)
         if self._batch > self._job.batches:
             await self._keep(self._judge, rows, lines[-1][3] if lines else None)
 
     async def _judged(self, judge: Judge, lines: Sequence[Sequence[Any]]) -> list[Row]:
-        rows = await asyncio.to_thread(lambda: [judge.tidy(*line[:3]) for line in lines])
+        tidied = await asyncio.to_thread(lambda: [judge.tidy(*line[:3]) for line in lines])
+        rows = [row for row in tidied if row.waits == self._is_last]
+        self._waiting += len(tidied) - len(rows)
         async with transaction(self._runner.sessions) as session:
-            there = await queries.registered(session, *writing.wanted(rows))
+            there = await queries.registered(session, writing.wanted(rows))
         return await asyncio.to_thread(lambda: [judge.judge(row, there) for row in rows])
 
     async def _keep(self, judge: Judge, rows: Sequence[Row], done: float | None) -> None:
@@ -275,9 +300,9 @@ class _Work:
             counts = [
                 sum(row.verdict == name for row in rows) for name in ("ok", "fixed", "rejected")
             ]
-            session.add(service.report_of(self._runner.vault.keys, job.id, self._batch, rows))
+            self._report(session, rows)
             values: dict[str, Any] = {
-                "batches": self._batch, "progress": min(done or job.progress, 0.999),
+                "batches": self._batch, "progress": max(job.progress, self._share(done)),
                 "rows": job.rows + len(rows), "ok": job.ok + counts[0], "fixed": job.fixed + counts[1],
                 "rejected": job.rejected + counts[2], "created": job.created + written.created,
                 "changed": job.changed + written.changed, "proposed": job.proposed + written.proposed,
@@ -288,6 +313,21 @@ class _Work:
                 raise ImportLost()
         for name, value in values.items():
             setattr(job, name, value)
+
+    def _report(self, session: AsyncSession, rows: Sequence[Row]) -> None:
+        keys, id_ = self._runner.vault.keys, self._job.id
+        if self._batch == 1 and self._table.columns is not None:
+            heading = service.heading(self._table.columns.at)
+            session.add(service.report_of(keys, id_, 0, [heading]))
+        told = [row.report() for row in rows]
+        session.add(service.report_of(keys, id_, self._batch, told, last=self._is_last))
+
+    def _share(self, done: float | None) -> float:
+        """Tell how much has been done; a file that names parents is gone through twice."""
+        columns_ = self._table.columns
+        if columns_ is not None and "parent" in columns_.at:
+            done = (done or 0) / 2 + (0.5 if self._is_last else 0)
+        return min(done or 0, 0.999)
 
     async def _note(self, **values: Any) -> None:
         async with transaction(self._runner.sessions) as session:

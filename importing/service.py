@@ -5,8 +5,9 @@ import hashlib
 import io
 import uuid
 import zlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -21,7 +22,6 @@ from importing import queries, reading
 from importing.cells import FORMULA, NUMBER
 from importing.columns import ORDER
 from importing.errors import ImportNotFound, ImportTooLarge, NoSpreadsheet
-from importing.judging import Row
 from importing.models import ImportReport, OutletImport
 from kit.clock import now
 from kit.crypto import KeyRing, place
@@ -34,6 +34,9 @@ LARGEST = 64 << 20
 
 WAITS = timedelta(days=7)
 """How long a file is kept that no worker has got to."""
+
+PIECE = 500
+"""Rows of a report that are written at once."""
 
 KEPT = timedelta(days=90)
 """How long one can see what came of an import."""
@@ -147,29 +150,69 @@ def lines(rows: Iterable[Sequence[str]]) -> str:
     return out.getvalue()
 
 
-HEADING = (*REPORT, *(name for name in ORDER if name != "row_no"))
+def heading(names: Iterable[str]) -> tuple[str, ...]:
+    """Give the headings of a report: what became of a row, and its own columns, to be sent again."""
+    return (*REPORT, *(name for name in names if name != "row_no"))
 
 
-def report_of(keys: KeyRing, id_: uuid.UUID, batch: int, rows: Sequence[Row]) -> ImportReport:
+PASSES = ("", "p")
+"""Marks of the batches of a report, each in the order of the file: of rows that name no parent, and of those
+that do, which come last."""  # fmt: skip
+
+
+def report_of(
+    keys: KeyRing, id_: uuid.UUID, batch: int, rows: Iterable[Sequence[str]], *, last: bool = False
+) -> ImportReport:
     """Seal what became of a batch."""
-    key = f"{id_}/{batch:06}"
-    packed = zlib.compress(lines(row.report() for row in rows).encode(), 6)
+    key = f"{id_}/{PASSES[last]}{batch:06}"
+    packed = zlib.compress(lines(rows).encode(), 6)
     sealed = keys.seal(packed, bound_to=place("outlet_import_report", "sealed", key))
     return ImportReport(id=key, of_import=id_, sealed=sealed)
 
 
 async def report(sessions: Sessions, keys: KeyRing, id_: uuid.UUID) -> AsyncIterator[str]:
-    """Give the report batch by batch; of an import that still runs, as far as it has come."""
-    yield lines([HEADING])
-    after = ""
+    """Give the report piece by piece; of an import that still runs, as far as it has come."""
+    first, second = (
+        _told(sessions, keys, f"{id_}/{mark}", f"{id_}/{end}")
+        for mark, end in pairwise((*PASSES, "q"))
+    )
+    rows = _in_order(first, second)
+    head = await anext(rows, None)
+    some = [] if head is not None and head[0] == REPORT[0] else [[*heading(ORDER)]]
+    some += [] if head is None else [head]
+    async for row in rows:
+        some.append(row)
+        if len(some) == PIECE:
+            yield lines(some)
+            some = []
+    yield lines(some)
+
+
+async def _told(
+    sessions: Sessions, keys: KeyRing, after: str, end: str
+) -> AsyncGenerator[list[str]]:
+    """Walk the rows of the batches between two ids."""
     while True:
         async with transaction(sessions) as session:
-            found = await queries.next_report(session, id_, after)
+            found = await queries.next_report(session, after, end)
         if found is None:
             return
         after = found.id
         bound_to = place("outlet_import_report", "sealed", found.id)
-        yield zlib.decompress(keys.open(found.sealed, bound_to=bound_to)).decode()
+        text = zlib.decompress(keys.open(found.sealed, bound_to=bound_to)).decode()
+        for row in csv.reader(io.StringIO(text)):
+            yield row
+
+
+async def _in_order(*parts: AsyncGenerator[list[str]]) -> AsyncGenerator[list[str]]:
+    """Put rows of several parts into the order of the file, the headings first."""
+    heads = [(row, part) for part in parts if (row := await anext(part, None)) is not None]
+    while heads:
+        head = min(heads, key=lambda one: int(one[0][0]) if one[0][0].isdigit() else 0)
+        yield head[0]
+        at = heads.index(head)
+        following = await anext(head[1], None)
+        heads[at : at + 1] = [] if following is None else [(following, head[1])]
 
 
 def failed(code: str, about: str = "") -> dict[str, Any]:

@@ -8,11 +8,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import area_of
 from importing import queries
-from importing.judging import Judge, Row
+from importing.judging import Judge, Row, parent_words
+from importing.register import Sought
 from kit.clock import now
 from outlets import service
 from outlets.memory import RegistryMemory
-from outlets.models import Bank, Outlet, OutletProposal
+from outlets.models import Bank, Outlet
 from outlets.service import Deed
 from schemas import hours
 
@@ -41,13 +42,17 @@ class Written(NamedTuple):
     proposed: int = 0
 
 
-def wanted(rows: Iterable[Row]) -> tuple[set[str], set[str]]:
-    """Collect the CNAPS numbers and names by which outlets are looked for."""
-    numbers, names = set(), set()
+def wanted(rows: Iterable[Row]) -> Sought:
+    """Collect by what the outlets of some rows, and their parents, are looked for."""
+    sought = Sought(set(), set(), set())
     for row in rows:
-        numbers.add(row.values.get("cnaps_code", ""))
-        names |= {row.values.get("outlet_name", ""), row.outlet.get("name", "")}
-    return numbers - {""}, names - {""}
+        words = parent_words(row)
+        sought.numbers.update((row.values.get("outlet", ""), *words[:1]))
+        sought.cnaps.update((row.values.get("cnaps_code", ""), *words[:1]))
+        sought.names.update((row.values.get("outlet_name", ""), row.outlet.get("name", ""), *words))
+    for some in sought:
+        some.discard("")
+    return sought
 
 
 async def write(
@@ -59,7 +64,7 @@ async def write(
     """
     await service.hold(session)
     await _banks(session, rows, deed)
-    there = await queries.registered(session, *wanted(row for row in rows if not row.is_bad))
+    there = await queries.registered(session, wanted(row for row in rows if not row.is_bad))
     for row in rows:
         if not row.is_bad:
             judge.again(row, there)
@@ -67,10 +72,14 @@ async def write(
     found = await queries.whole(session, [r.registered.number for r in good if r.registered])
     fresh = [row for row in good if row.registered is None]
     made = await _numbered(session, fresh, registry, deed)
-    changes = [(found[r.registered.number], r.outlet) for r in good if r.registered is not None]
-    waits = [one for one in changes if judge.proposes and one[0].status not in OPEN_TO_BANKS]
-    direct = [_whole(_row(old), new) for old, new in changes if (old, new) not in waits]
-    kept = await service.store(session, Outlet, [*made, *direct], deed)
+    changes = [(row, found[row.registered.number]) for row in good if row.registered is not None]
+    waits, changed = [], []
+    for row, old in changes:
+        if judge.proposes and old.status not in OPEN_TO_BANKS:
+            waits.append((row, old))
+        else:
+            changed.append(_whole(_row(old), row.outlet))
+    kept = await service.store(session, Outlet, [*made, *changed], deed)
     proposals = await _propose(session, waits, deed) if waits else 0
     created = sum(row["number"] in kept for row in made)
     return Written(created, len(kept) - created, proposals)
@@ -135,26 +144,20 @@ def _whole(base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _propose(
-    session: AsyncSession, waits: Sequence[tuple[Outlet, Mapping[str, Any]]], deed: Deed
-) -> int:
+    session: AsyncSession, waits: Sequence[tuple[Row, Outlet]], deed: Deed
+) -> int:  # fmt: skip
     """Hand changes of outlets in to the authority; one that waits there as it is stays."""
-    there = await queries.pending(session, [outlet.number for outlet, _ in waits])
+    there = await queries.pending(session, [outlet.number for _, outlet in waits])
     count = 0
-    for outlet, said in waits:
+    for row, outlet in waits:
         old = _row(outlet)
-        fields = {
-            name: value for name, value in said.items() if old.get(name) != value and name in old
-        }
+        fields = {n: v for n, v in row.outlet.items() if n in old and old[n] != v}
         before = there.get(outlet.number)
         if not fields or (before is not None and before.fields == fields):
             continue
-        if before is not None:
-            before.state = "superseded"
-            await session.flush()
-        session.add(OutletProposal(
-            outlet=outlet.number, base_version=outlet.version, fields=fields, proposed_by=deed.actor,
-            reason=deed.reason,
-        ))  # fmt: skip
+        if before is not None and before.proposed_by != deed.actor:
+            row.say("change_waits", "")  # Another person's is not thrown away.
+            continue
+        await service.propose(session, outlet, fields, deed, instead=before)
         count += 1
-    await session.flush()
     return count

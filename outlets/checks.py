@@ -8,15 +8,14 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping, Set
 from datetime import date
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from access.callers import area_of
 from divisions.borders import borders
 from divisions.memory import DivisionsMemory, Place, short_code
 from kit.coordinates import Point, in_china, looks_swapped
 from kit.errors import Fault, Words
-from outlets.memory import AgreementInfo, OutletInfo, RegistryMemory
-from outlets.models import Outlet
+from outlets.memory import AgreementInfo, RegistryMemory
 from schemas.codes import LICENCE_FORM, cnaps_fault, landline_holds, mobile_holds
 
 Row: TypeAlias = Mapping[str, Any]
@@ -72,6 +71,25 @@ MATTER_WORDS = Words("没有该事项", "there is no such matter")
 BOTH_WORDS = Words("同一事项不能既列入又排除", "a matter is either kept to or left out")
 
 
+class Found(Protocol):
+    """An outlet as far as it may be another's parent."""
+
+    @property
+    def status(self) -> str:
+        """Where it stands in its life."""
+        ...
+
+    @property
+    def bank(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        ...
+
+
 class Known(NamedTuple):
     """What an outlet is held against."""
 
@@ -79,11 +97,11 @@ class Known(NamedTuple):
     registry: RegistryMemory
     matters: Container[str]
     day: date
-    outlets: Mapping[str, OutletInfo | Outlet] = MappingProxyType({})
+    outlets: Mapping[str, Found] = MappingProxyType({})
     agreements: Mapping[str, AgreementInfo] = MappingProxyType({})
     """Rows just read: what a process holds may be a second behind."""
 
-    def outlet(self, number: str) -> OutletInfo | Outlet | None:
+    def outlet(self, number: str) -> Found | None:
         """Find an outlet."""
         return self.outlets.get(number) or self.registry.outlets.get(number)
 

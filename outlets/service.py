@@ -13,6 +13,7 @@ from kit.pinyin import keys
 from outlets import queries
 from outlets.errors import CountyFull
 from outlets.memory import KIND
+from outlets.models import Outlet, OutletProposal
 
 SERIALS = 999_999
 """Outlets that a county has numbers for."""
@@ -73,6 +74,31 @@ async def store(
     )
     await queries.keep_beside(session, str(table.__tablename__), [*kept], at)
     return kept
+
+
+async def propose(
+    session: AsyncSession,
+    outlet: Outlet,
+    fields: Mapping[str, Any],
+    done: Deed,
+    *,
+    instead: OutletProposal | None = None,
+) -> OutletProposal:
+    """Let a change of an outlet wait for a decision, in the place of one that waits where there is one.
+
+    The caller holds the registry, and has judged what the outlet would become.
+    """
+    if instead is not None:
+        instead.state, instead.version = "superseded", instead.version + 1
+        session.add(instead)
+        await session.flush()
+    made = OutletProposal(
+        outlet=outlet.number, base_version=outlet.version, fields=dict(fields), reason=done.reason,
+        proposed_by=done.actor,
+    )  # fmt: skip
+    session.add(made)
+    await session.flush()
+    return made
 
 
 def _searchable(row: Mapping[str, Any]) -> dict[str, Any]:

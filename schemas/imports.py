@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.base import Request, Response
-from schemas.outlets import OutletFilter
+from schemas.outlets import OutletNarrowed
 
 Verdict = Literal["ok", "fixed", "rejected"]
 ImportState = Literal["queued", "running", "done", "failed"]
@@ -102,6 +102,13 @@ FAULTS: Mapping[str, str] = MappingProxyType({
     "status_unknown": "状态只能填申请、运行、暂停或退出",
     "status_set_by_authority": "新网点须经人社部门验收，已按申请登记",
     "status_kept": "网点已登记，导入不改变状态；请用网点的操作办理",
+    "change_waits": "该网点已有他人提出的变更待审批；请等待审批，或由其撤回后重新导入",
+    "outlet_unknown": "登记簿中没有该登记编号；新网点请不填",
+    "outlet_has_left": "该网点已退出；如重新设立，请作为新网点申报(不填登记编号)",
+    "parent_missing": "便民服务点须填写所属网点：在“所属网点”列填网点编号，或本区县同一银行的网点名称",
+    "parent_unknown": "本区县没有该银行名为“{found}”的网点；请填网点编号，或核对名称",
+    "parent_ambiguous": "本区县有多个同名网点；请改填网点编号({there})",
+    "parent_refused": "所属网点在本文件第{row}行，该行未能导入；请先改正该行",
     "windows_invalid": "窗口数须为1至99的整数",
     "content_invalid": "{words}",
     # Within the file, and with others
@@ -192,7 +199,7 @@ class ReportAsked(Request):
         return self.encoding.removesuffix("-sig")
 
 
-class ExportAsked(OutletFilter):
+class ExportAsked(OutletNarrowed):
     """What is exported, and how."""
 
     format: Literal["csv", "xlsx"] = "csv"

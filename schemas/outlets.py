@@ -33,8 +33,8 @@ NEAR_WITHIN, FAR_WITHIN = 5_000, 500_000
 """Metres: how far "near" reaches unless it is said (the 5 km of the countryside), and at most."""
 
 
-class OutletFilter(Listing):
-    """How outlets are narrowed, and from where they are looked for."""
+class OutletNarrowed(Request):
+    """How outlets are narrowed."""
 
     division: Area | None = Field(None, description="At any level, in the Ministry's scheme.")
     bank: Annotated[str, StringConstraints(max_length=12)] | None = None
@@ -49,6 +49,11 @@ class OutletFilter(Listing):
         None,
         description="Part of the name, its pinyin from a syllable's beginning on, or initials.",
     )
+
+
+class OutletFilter(OutletNarrowed, Listing):
+    """How outlets are narrowed, and from where they are looked for."""
+
     near: LatLng | None = Field(
         None, description="`lat,lng`: the nearest first, with `distance_m`."
     )

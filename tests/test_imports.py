@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
     before, banks = {*registry.outlets}, {*registry.banks}
     yield
     await make.settle()
+    before |= {terminal.outlet for terminal in registry.terminals.values()}  # Made otherwise.
     fresh = [number for number in registry.outlets if number not in before]
     async with owner.begin() as connection:
         await connection.execute(sa.text("TRUNCATE outlet_import, outlet_import_report"))
@@ -139,7 +141,7 @@ def row(n: int, **changed: str) -> dict[str, str]:
 
 def text(rows: list[dict[str, str]], encoding: str = "utf-8") -> bytes:
     out = io.StringIO()
-    writer = csv.DictWriter(out, HEADING)
+    writer = csv.DictWriter(out, [*dict.fromkeys([*HEADING, *chain(*rows)])])
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue().encode(encoding)
@@ -258,6 +260,84 @@ def _as_people_do(book: Any, sheet: Any) -> None:
     hidden.hide()
 
 
+def point(n: int, **changed: str) -> dict[str, str]:
+    """A good convenience point of the county 西湖区, but that it names no parent."""
+    return row(
+        n, outlet_name=f"第{n}便民服务点", cnaps_code="", kind="便民服务点", **{"所属网点": ""}, **changed,
+    )  # fmt: skip
+
+
+async def test_points_belong_to_outlets_wherever_these_stand(
+    http: httpx.AsyncClient, make: Make, runner: Runner, state: State
+) -> None:
+    """Registered, above, below; by our number, that of CNAPS, by name, with the bank before it or not."""
+    who = await make.person(Role.OUTLET_ADMIN)
+    first = await run(http, runner, who, text([row(150)]))
+    async with transaction(state.sessions) as session:
+        there = (await session.exec(select(Outlet).where(Outlet.cnaps == cnaps(150)))).one()
+    named = [
+        there.number, there.name, "测试农商银行第152支行", f"'{cnaps(153)}",
+        "测试农商银行(样例) 测试农商银行第153支行", "测试農商銀行第152支行",
+    ]  # fmt: skip
+    rows = [row(152, kind="银行网点"), *(point(160 + n) for n in range(6)), row(153, kind="")]
+    for one, parent in zip(rows[1:], named, strict=False):
+        one["所属网点"] = parent
+    tried = await run(http, runner, who, text(rows), dry_run="true")
+    done = await run(http, runner, who, text(rows))
+    again = await run(http, runner, who, text(rows))
+    assert (first["created"], tried["created"], done["created"]) == (1, 0, 8)
+    assert (again["created"], again["changed"], again["rejected"]) == (0, 0, 0)
+    told = await report(http, who, tried["id"])
+    assert [line["verdict"] for line in told] == ["ok"] * 5 + ["fixed"] * 2 + ["ok"], told
+    assert [line["parent"] for line in told[1:7]] == named
+    for made in (done, again):
+        assert await report(http, who, made["id"]) == told
+    async with transaction(state.sessions) as session:
+        found = (
+            await session.exec(select(Outlet).where(sa.column("name").like("第16_便民%")))
+        ).all()
+        parents = {o.number: o for o in (await session.exec(select(Outlet))).all()}
+    assert {one.name: parents[one.parent or ""].name[-6:] for one in found} == {
+        f"第{160 + n}便民服务点": f"第{branch}支行"
+        for n, branch in enumerate((150, 150, 152, 153, 153, 152))
+    }
+
+
+async def test_a_point_without_its_outlet_says_so_at_the_parent(
+    http: httpx.AsyncClient, make: Make, runner: Runner, state: State
+) -> None:
+    who = await make.person(Role.OUTLET_ADMIN, "330100")
+    elsewhere = {
+        "county": "上城区", "township": "清波街道", "township_code": "330102001", "lng": "", "lat": "",
+    }  # fmt: skip
+    for division in ("330106010", "330106011"):  # Two of one name in one county.
+        made = await make.place()
+        await make.change(
+            Outlet, number=made.outlet, name="测试农商银行同名支行", division=division
+        )
+    rows = [
+        row(172, kind="", **elsewhere), row(173, kind="", phone="没有"), point(180), point(181), point(182),
+        point(183), point(184), point(185), row(174, kind="银行网点"),
+    ]  # fmt: skip
+    said = ["", "测试农商银行第172支行", "测试农商银行第173支行", "测试农商银行同名支行", "3.30106E+11",
+            "第180便民服务点", "测试农商银行第172支行"]  # fmt: skip
+    for one, parent in zip(rows[2:], said, strict=True):
+        one["所属网点"] = parent
+    tried = await run(http, runner, who, text(rows), dry_run="true")
+    done = await run(http, runner, who, text(rows))
+    told = await report(http, who, done["id"])
+    assert told == await report(http, who, tried["id"])
+    assert [(line["row_no"], line["fault"], line["field"]) for line in told] == [
+        ("172", "coords_absent", "lng"), ("173", "phone_invalid", "phone"), ("180", "parent_missing", "parent"),
+        ("181", "parent_unknown", "parent"), ("182", "parent_refused", "parent"),
+        ("183", "parent_ambiguous", "parent"), ("184", "code_scientific", "parent"),
+        ("185", "parent_refused", "parent"), ("174", "parent_unknown", "parent"),
+    ]  # fmt: skip
+    assert "第173行" in told[4]["detail"]
+    assert tried["created"] == 0
+    assert done["created"] == 1
+
+
 async def test_what_people_do_to_a_workbook(
     http: httpx.AsyncClient, make: Make, runner: Runner
 ) -> None:
@@ -354,6 +434,9 @@ async def test_a_bank_brings_in_its_own_and_changes_wait(
     for proposed in (1, 0):  # What waits already is not proposed again.
         done = await run(http, runner, bank, changed)
         assert (done["ok"], done["changed"], done["proposed"]) == (1, 0, proposed)
+    second = await make.person(Role.BANK_ADMIN, "SRCB")
+    done = await run(http, runner, second, text([row(300, phone="0571-81111111")]))
+    assert [r["fault"] for r in await report(http, second, done["id"])] == ["change_waits"]
     async with transaction(state.sessions) as session:
         waits = await queries.pending(session, [outlet.number])
         assert waits[outlet.number].fields == {"phone": "0571-87654321"}

@@ -95,8 +95,8 @@ TRIED: dict[str, Try] = {
     **dict.fromkeys(
         (
             "list_matters", "get_matter", "get_guide", "list_applications", "list_tasks", "list_events",
-            "list_outlets", "get_outlet", "get_coverage", "get_coverage_map", "list_divisions",
-            "get_division", "list_agencies",
+            "list_outlets", "get_outlet", "export_outlets", "get_coverage", "get_coverage_map",
+            "list_divisions", "get_division", "list_agencies",
             "list_routing_gaps",
             "get_guide_page", "get_guide_print", "get_version", "lint_version", "diff_versions",
             "list_changes", "report_conformity", "report_missing", "report_expiring", "list_items",

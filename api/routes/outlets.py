@@ -24,7 +24,7 @@ from outlets.finding import Judge, Near, Sought, Wanted, opening_of
 from outlets.memory import OutletInfo
 from schemas.base import Page
 from schemas.hours import is_open
-from schemas.outlets import NEAR_WITHIN, OutletFilter, OutletFound, OutletView
+from schemas.outlets import NEAR_WITHIN, OutletFilter, OutletFound, OutletNarrowed, OutletView
 
 router = APIRouter(prefix="/v1/outlets", tags=["outlets"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.OUTLET_READ)]
@@ -43,7 +43,7 @@ async def list_outlets(
     understood, are no opening.
     """
     pager = Pager(held, "outlets", caller, narrow)
-    after, wanted, point = pager.position, _wanted(held, narrow), _point(narrow)
+    after, wanted, point = pager.position, asked_of(held, narrow), _point(narrow)
     await held.finder.ready()
     if point is None:
         rows = held.finder.matching(wanted, str(after[0]) if after else "")
@@ -93,7 +93,7 @@ def _refuse_alone(narrow: OutletFilter) -> None:
         raise RequestInvalid(faults=faults)
 
 
-def _wanted(held: State, narrow: OutletFilter) -> Wanted:
+def asked_of(held: State, narrow: OutletNarrowed) -> Wanted:
     """Put a filter into the words of the finder.
 
     Raises:
