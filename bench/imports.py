@@ -14,7 +14,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import cycle
+from itertools import chain, cycle, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -81,8 +81,11 @@ def rows(first: int, count: int, *, points: bool = False) -> Iterator[Line]:
         for p in townships(path)
         if borders().holds(p.county, Point(p.lat, p.lng)) and len(p.code) == 9
     ]
-    for n, place in zip(range(first, first + count), cycle(places), strict=False):
-        yield _row(n, place, points and n % POINT == 0, "" if n == first else f"第{n - 1}支行")
+    pairs = pairwise(chain([None], cycle(places)))
+    for n, (before, place) in zip(range(first, first + count), pairs, strict=False):
+        same = before is not None and place is not None and before.county == place.county
+        if place is not None:
+            yield _row(n, place, points and same and n % POINT == 0, f"第{n - 1}支行")
 
 
 def _row(n: int, place: Township, is_point: bool, before: str) -> Line:
@@ -200,6 +203,7 @@ def measure(count: int) -> list[Came]:
     with new_home() as home, service(home, 1) as (port, supervisor):
         card = json.loads((home / "demo.json").read_text())
         token, worker = card["tokens"]["outlet_admin_province"], _worker(supervisor)
+        bring_in(f"http://127.0.0.1:{port}", token, worker, as_csv(rows(3 * count, 10)))  # Awake.
         for name, data in files:
             beside = asyncio.run(copied(cluster_of(home).url(OWNER), files[0][1]))
             done, idle, peak = bring_in(f"http://127.0.0.1:{port}", token, worker, data)
