@@ -111,6 +111,19 @@ class TooManyRequests(DomainError):
     retry_after = 1
 
 
+class TooManyStreams(DomainError):
+    """As many answers of the feed are held back for the caller as may be."""
+
+    kind = Kind.TOO_MANY
+    code = "too-many-streams"
+    title = Words("同时等待的事件请求过多", "Too many calls are waiting for events")
+    advice = Words(
+        "关闭不用的事件流或长轮询，每个调用方在一个进程上最多8个。",
+        "Close those that are not needed: 8 at most for a caller in one process.",
+    )
+    retry_after = 5
+
+
 class DoorLocked(DomainError):
     """Too many tries of one kind that failed, or too many tokens."""
 

@@ -216,8 +216,8 @@ GRANTS = MappingProxyType(
         | APPOINTING
         | ROSTER
         | {
-            May.AGREEMENT_READ, May.GRANT_APPLY, May.OUTLET_CHANGE, May.OUTLET_IMPORT, May.RATING_READ,
-            May.TELLER_QUALIFY,
+            May.AGREEMENT_READ, May.EVENT_READ, May.GRANT_APPLY, May.OUTLET_CHANGE, May.OUTLET_IMPORT,
+            May.RATING_READ, May.TELLER_QUALIFY,
         },
         Role.ACCEPTANCE_OFFICER: READING
         | {
@@ -236,7 +236,7 @@ GRANTS = MappingProxyType(
         Role.AGENCY_HEAD: PUBLIC
         | APPOINTING
         | RECTIFYING
-        | {May.GRANT_APPLY, May.SUPERVISION_READ},
+        | {May.EVENT_READ, May.GRANT_APPLY, May.SUPERVISION_READ},
         Role.AUDITOR: READING | SUPERVISING | STAFF | RATED | {
             May.ACCESS_READ, May.AGREEMENT_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ,
             May.NOTICE_READ, May.RECONCILIATION_READ,

@@ -50,7 +50,8 @@ class Server(uvicorn.Server):
             self._watch(listener)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more connections, and end what is under way."""
+        """Take no more connections, and end what is under way; who waits for events waits no longer."""
+        self._state.watcher.close()
         for listener in sockets or ():
             asyncio.get_running_loop().remove_reader(listener)
         await super().shutdown(sockets)
@@ -96,7 +97,9 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Tell, ten times a second, whether to go."""
+        """Tell, ten times a second, whether to go. Who waits for events comes back, to another process."""
+        if self._state.leaving:
+            self._state.watcher.close()
         gone = self._state.leaving and time.monotonic() >= self._leaves
         return gone or await super().on_tick(counter)
 

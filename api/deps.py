@@ -79,13 +79,24 @@ class Identify(HTTPBearer):
         request.scope[CALLER] = caller
         return caller
 
+    def again(self, request: Request) -> Caller:
+        """Tell who calls as things stand now, of a call that takes long; it is counted once.
+
+        Raises:
+            TokenInvalid, MemoryStale, TerminalSuspended, TellerInactive: he is to be heard no longer.
+        """
+        try:
+            return self._identify(request, is_counted=True)
+        except UnknownKey:
+            raise TokenInvalid() from None
+
     def _once_more(self, request: Request) -> Caller:
         try:
             return self._identify(request)
         except UnknownKey:
             raise TokenInvalid() from None
 
-    def _identify(self, request: Request) -> Caller:
+    def _identify(self, request: Request, *, is_counted: bool = False) -> Caller:
         state: State = request.app.state.syt
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -93,7 +104,7 @@ class Identify(HTTPBearer):
         claims = state.tokens.check(token)
         if not self._even_when_stale and not state.follower.fresh:
             raise MemoryStale()
-        if not state.buckets.take(claims.terminal or f"person:{claims.subject}"):
+        if not (is_counted or state.buckets.take(claims.terminal or f"person:{claims.subject}")):
             raise TooManyRequests()
         if claims.terminal is None:
             return state.grants.caller(claims.subject, claims.withheld)

@@ -15,9 +15,13 @@ T = TypeVar("T")
 class Pager:
     """Reads the mark of a list request, and makes the one of the next page."""
 
-    def __init__(self, state: State, name: str, caller: Caller, narrow: Request) -> None:
+    def __init__(
+        self, state: State, name: str, caller: Caller, narrow: Request, *, lasting: bool = False
+    ) -> None:
+        """Of marks that are kept for long (`lasting`) a filter that a later release adds undoes none."""
         self._keys = state.keys
-        filters = narrow.model_dump_json(exclude={"after", "limit"})
+        passing = {"after", "limit", "wait"}  # Of one call; all else is of the list.
+        filters = narrow.model_dump_json(exclude=passing, exclude_defaults=lasting)
         self._purpose = f"{name}\0{caller.terminal or caller.id}\0{filters}"
         self._after: str | None = getattr(narrow, "after", None)
 

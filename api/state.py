@@ -19,6 +19,7 @@ from access.tokens import Tokens
 from api import figures
 from api.issuers import Reader
 from api.sharing import Sharing
+from api.watching import Watcher
 from applications.desk import Desk, make_desk
 from applications.handing_in import Counter
 from applications.intake import Intake
@@ -71,6 +72,8 @@ class State:
     sharing: Sharing
     reader: Reader
     usage: Usage
+    watcher: Watcher
+    """For those who wait for events."""
     leaving: bool = False
     """Told to stop: no balancer is to send more, and what it sends is still served."""
 
@@ -101,7 +104,7 @@ def make_state(settings: Settings, database_url: str) -> State:
         vault=Vault(make_store(settings), keys, sessions), buckets=buckets,
         doors=Buckets(DOOR_RATE, DOOR_BURST), sharing=Sharing(buckets, sessions),
         reader=Reader(issuers, sessions),
-        usage=Usage(sessions),
+        usage=Usage(sessions), watcher=Watcher(sessions),
     )  # fmt: skip
 
 
@@ -159,7 +162,7 @@ async def running(state: State) -> AsyncIterator[State]:
         log.warning("local_issuer_is_on", never="in production")
     always = (
         state.follower.follow(), noting, state.reader.keep(), state.sharing.keep(),
-        state.usage.keep_writing(),
+        state.usage.keep_writing(), state.watcher.keep(),
     )  # fmt: skip
     beside = [asyncio.create_task(work) for work in always]
     try:

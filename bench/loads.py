@@ -24,7 +24,8 @@ from kit.clock import today
 from kit.crypto import load_keys
 from kit.embedded import DATABASE
 from kit.settings import Settings
-from schemas.applications import ApplicationFilter, EventFilter, Light, TaskFilter
+from schemas.applications import ApplicationFilter, Light, TaskFilter
+from schemas.events import EventFilter
 
 RARE, COMMON, NEVER = "332014901016", "332014901008", "332014901999"
 """Matters: one in a thousand, three in ten, and one that nobody ever handed in."""

@@ -83,6 +83,22 @@ class EventSequence(SQLModel, table=True):
     agency: str = Field(max_length=6)
 
 
+class EventOfBank(SQLModel, table=True):
+    """Which bank's outlet an event is of. The database itself fills it as events are told: the feed of a bank
+    is read from an index of its own, and what is evidence stays as it is."""
+
+    __tablename__ = "event_of_bank"
+    __table_args__ = (
+        sa.Index("event_of_bank_bank_seq_idx", "bank", "seq"),
+        {"info": {"grants": "SELECT"}},
+    )
+
+    seq: int = Field(
+        sa_column=sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False)
+    )
+    bank: str = Field(max_length=12)
+
+
 class Sequencer(SQLModel, table=True):
     """How far the order has been told: one row.
 

@@ -1,13 +1,13 @@
 """Every statement on the event log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from events.models import Event, EventSequence, Sequencer
+from events.models import Event, EventOfBank, EventSequence
 from kit.db import run
 
 OPEN_WINDOW = sa.text("""
@@ -62,6 +62,16 @@ LAG = sa.text("""
 """Both ends of the range are named so that the planner takes the index, whatever it believes of the
 table. The age is that of the oldest among the first that are found: by partition, then by transaction."""
 
+MARK = sa.text("""
+    SELECT s.epoch, s.seq, coalesce((SELECT min(seq) FROM event_sequence), s.seq + 1)
+    FROM event_sequencer s
+""")
+TOLD_AFTER = sa.text("""
+    SELECT t.seq, t.outlet, t.agency, b.bank
+    FROM event_sequence t LEFT JOIN event_of_bank b ON b.seq = t.seq
+    WHERE t.seq > :seq ORDER BY t.seq LIMIT :limit
+""")
+
 COUNTED = 100_000
 """More than so many untold events are not counted: it is enough to know that there are too many."""
 
@@ -71,6 +81,25 @@ class Lag(NamedTuple):
 
     events: int
     seconds: float
+
+
+class Mark(NamedTuple):
+    """Where the order stands."""
+
+    epoch: int
+    seq: int
+    """The last number that was told."""
+    first: int
+    """The first that is still kept: those before it were given up when their time was over."""
+
+
+class Place(NamedTuple):
+    """Where an event that was told happened."""
+
+    seq: int
+    outlet: str
+    agency: str
+    bank: str | None
 
 
 async def lag(session: AsyncSession) -> Lag:
@@ -94,28 +123,60 @@ async def lead(session: AsyncSession, lock: int) -> bool:
     return bool((await run(session, sa.select(sa.func.pg_try_advisory_xact_lock(lock)))).scalar())
 
 
-async def epoch(session: AsyncSession) -> int:
-    """Give the epoch of the order."""
-    return (await session.exec(select(Sequencer.epoch))).one()
+async def mark(session: AsyncSession) -> Mark:
+    """Tell how far the order has been told, and from where on it is still kept."""
+    return Mark(*(await run(session, MARK)).one())
 
 
-def feed(after: int, limit: int, *seen: sa.ColumnElement[bool]) -> Any:
-    """Select what was told after a number and is `seen`, in order.
+async def told_after(session: AsyncSession, seq: int, limit: int) -> Sequence[Place]:
+    """Name what was told after a number, in order."""
+    return [Place(*row) for row in await run(session, TOLD_AFTER, seq=seq, limit=limit)]
 
-    The numbers are cut to a page before the events are joined: the other way round all of them were joined.
-    """
-    told = (
-        select(col(EventSequence.seq), col(EventSequence.event), col(EventSequence.at))
-        .where(col(EventSequence.seq) > after, *seen)
-        .order_by(col(EventSequence.seq))
-        .limit(limit)
-        .subquery()
-    )
+
+def joined(told: sa.Subquery, *wanted: sa.ColumnElement[bool]) -> Any:
+    """Select the events of numbers that are cut to a page already: the other way round all were joined."""
     return (
         select(told.c.seq, Event)
         .join(Event, sa.and_(col(Event.id) == told.c.event, col(Event.at) == told.c.at))
+        .where(*wanted)
         .order_by(told.c.seq)
     )
+
+
+def window(after: int, upto: int, limit: int, *seen: sa.ColumnElement[bool]) -> sa.Subquery:
+    """Select numbers after one and not after another whose events are `seen`, in order."""
+    T = EventSequence
+    return (
+        select(col(T.seq), col(T.event), col(T.at), col(T.outlet), col(T.agency))
+        .where(col(T.seq) > after, col(T.seq) <= upto, *seen)
+        .order_by(col(T.seq))
+        .limit(limit)
+        .subquery()
+    )
+
+
+def of_bank(bank: str, after: int, upto: int, limit: int) -> sa.ColumnElement[bool]:
+    """Say in SQL that a number is one of the next of a bank's."""
+    B = EventOfBank
+    numbers = (
+        select(col(B.seq))
+        .where(B.bank == bank, col(B.seq) > after, col(B.seq) <= upto)
+        .order_by(col(B.seq))
+        .limit(limit)
+    )
+    return col(EventSequence.seq).in_(numbers)
+
+
+def is_of_banks(seq: Any, banks: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Say in SQL that a number is of one of some banks."""
+    B = EventOfBank
+    return sa.exists().where(col(B.seq) == seq, col(B.bank).in_(sorted(banks)))
+
+
+async def last_of(session: AsyncSession, told: sa.Subquery) -> tuple[int, int]:
+    """Give the last number of a window and how many there are; 0 of none."""
+    last, count = (await session.exec(select(sa.func.max(told.c.seq), sa.func.count()))).one()
+    return last or 0, count
 
 
 async def of_application(

@@ -1,9 +1,12 @@
 """What can be done with the event log: append to it, and tell it in order."""
 
+from typing import Any
+
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from events import queries
 from events.models import Event, EventText
+from kit.clock import CHINA
 from kit.commitment import commit, read
 from kit.crypto import KeyRing, place
 
@@ -38,6 +41,22 @@ def read_text(keys: KeyRing, row: EventText) -> str:
     """
     where = place("event_text", "sealed", row.event)
     return read(keys, row.sealed, row.commitment, bound_to=where)
+
+
+def shown(event: Event) -> dict[str, Any]:
+    """Show an event: ids and states, nothing personal."""
+    return {
+        "id": str(event.id),
+        "kind": event.kind,
+        "at": event.at.astimezone(CHINA),
+        "application": event.application,
+        "state": event.state,
+        "version": event.version,
+        "actor_role": event.actor_role,
+        "outlet": event.outlet,
+        "agency": event.agency,
+        "facts": event.facts,
+    }
 
 
 async def tell_some(session: AsyncSession, limit: int = CHUNK) -> int | None:

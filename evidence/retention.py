@@ -35,7 +35,9 @@ PARTITIONS = """
 DELETES = (
     """DELETE FROM event_text WHERE event IN (SELECT t.event FROM event_text t JOIN event_sequence q
         ON q.event = t.event WHERE q.at < $1 LIMIT $2)""",
-    "DELETE FROM event_sequence WHERE seq IN (SELECT seq FROM event_sequence WHERE at < $1 LIMIT $2)",
+    """WITH old AS (SELECT seq FROM event_sequence WHERE at < $1 LIMIT $2),
+        of_banks AS (DELETE FROM event_of_bank b USING old WHERE b.seq = old.seq)
+        DELETE FROM event_sequence s USING old WHERE s.seq = old.seq""",
 )
 """Words, then the order; the events themselves go with their partitions."""
 

@@ -370,28 +370,6 @@ class ApplicationList(Response):
     items: list[ApplicationView]
 
 
-class EventView(Response):
-    """Something that happened; ids and states only."""
-
-    id: str
-    kind: str
-    at: datetime
-    application: str
-    state: State
-    version: int
-    actor_role: str
-    outlet: str
-    agency: str
-    facts: dict[str, Any]
-
-
-class EventFilter(Request):
-    """Where to go on in the feed."""
-
-    limit: int = Field(50, ge=1, le=200)
-    after: str | None = Field(None, max_length=600)
-
-
 class Told(Request):
     """One thing that the applicant has to put right (一次性告知)."""
 

@@ -40,7 +40,7 @@ CHANGING = (
     "evidence_block", "evidence_span", "supervision_order", "spot_check",
     "spot_stratum", "document", "rating", "rating_figure", "rectification", "notice",
     "outlet_import", "outlet_import_report",
-    "core_call", "core_mark", "core_difference",
+    "core_call", "core_mark", "core_difference", "event_of_bank",
 )  # fmt: skip
 
 

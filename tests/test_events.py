@@ -39,7 +39,7 @@ async def tell(state: State, *, all_of_it: bool = True) -> int:
 async def told(state: State) -> list[str]:
     """What has been told, in order, as `application:version`."""
     async with transaction(state.sessions) as session:
-        found = (await session.exec(queries.feed(0, 1000))).all()
+        found = (await session.exec(queries.joined(queries.window(0, 2**62, 1000)))).all()
     assert [seq for seq, _ in found] == list(range(1, len(found) + 1))
     return [f"{event.application}:{event.version}" for _, event in found]
 

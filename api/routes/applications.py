@@ -31,12 +31,12 @@ from api.figures import ACKNOWLEDGED
 from api.openapi import VERSIONED, carries, refuses
 from api.paging import Pager
 from api.problems import documented, misshapen, told
-from api.routes.events import shown
 from applications import handing_in, queries, service, views
 from applications.draft import Filing
 from applications.handing_in import Answer
 from applications.models import Application
 from events import queries as events
+from events.service import shown
 from kit.clock import now, today
 from kit.errors import DomainError
 from kit.repeats import made_before
@@ -51,11 +51,10 @@ from schemas.applications import (
     BatchItem,
     BatchMade,
     BatchRequest,
-    EventFilter,
-    EventView,
     RevealRequest,
 )
-from schemas.base import Page
+from schemas.base import Listing, Page
+from schemas.events import EventView
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.APPLICATION_READ)]
@@ -221,7 +220,7 @@ async def act_on_application(
 @router.get("/{number}/events", response_model=Page[EventView])
 async def list_application_events(
     row: Visible,
-    narrow: Annotated[EventFilter, Query()],
+    narrow: Annotated[Listing, Query()],
     caller: Reader,
     held: Held,
     session: Session,

@@ -2,55 +2,52 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from access.callers import Caller
 from access.policy import May
 from api.body import ContractRoute
 from api.conditional import json
-from api.deps import Held, Session, may
+from api.deps import Held, may
+from api.feeding import STREAM, Reader, page, stream, waited_for
 from api.openapi import refuses
-from api.paging import Pager
-from applications.feed import FeedEpochOver, page_of
-from events import queries
-from events.models import Event
-from kit.clock import CHINA
-from schemas.applications import EventFilter, EventView
-from schemas.base import Page
+from schemas.events import EventFilter, EventPage
 
 router = APIRouter(prefix="/v1/events", tags=["events"], route_class=ContractRoute)
 
-
-def shown(event: Event) -> dict[str, Any]:
-    """Show an event: ids and states, nothing personal."""
-    return {
-        "id": str(event.id),
-        "kind": event.kind,
-        "at": event.at.astimezone(CHINA),
-        "application": event.application,
-        "state": event.state,
-        "version": event.version,
-        "actor_role": event.actor_role,
-        "outlet": event.outlet,
-        "agency": event.agency,
-        "facts": event.facts,
+TOLD: dict[int | str, Any] = {
+    200: {
+        "content": {
+            STREAM: {
+                "schema": {"type": "string", "description": "Server-Sent Events without an end."}
+            }
+        }
     }
+}
 
 
-@router.get("", response_model=Page[EventView], responses=refuses(409))
+@router.get("", response_model=EventPage, responses=TOLD | refuses(409))
 async def list_events(
+    request: Request,
     narrow: Annotated[EventFilter, Query()],
     caller: Annotated[Caller, may(May.EVENT_READ)],
     held: Held,
-    session: Session,
+    last_event_id: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", max_length=600, description="Of a stream: where to go on."),
+    ] = None,
 ) -> Response:
-    """Read the feed; `next` is never null: it is where to go on."""
-    pager = Pager(held, "events", caller, narrow)
-    epoch, position = await queries.epoch(session), pager.position
-    if position and position[0] != epoch:
-        raise FeedEpochOver()
-    start = int(position[1]) if position else 0
-    rows = await page_of(session, caller, start, narrow.limit)
-    end = rows[-1][0] if rows else start
-    return json({"items": [shown(event) for _, event in rows], "next": pager.mark([epoch, end])})
+    """Read the feed; `next` is never null: it is where to go on.
+
+    With `wait` the answer is held back until there is something to tell. With `Accept: text/event-stream`
+    it has no end: each message carries its mark as `id`.
+    """
+    if last_event_id:
+        narrow = narrow.model_copy(update={"after": last_event_id})
+    reader = Reader(request, held, caller, narrow)
+    if STREAM in request.headers.get("accept", ""):
+        return await stream(reader, held, request)
+    if not narrow.wait:
+        return json(page(reader, await reader.read()))
+    return json(page(reader, await waited_for(reader, held, request, narrow.wait)))

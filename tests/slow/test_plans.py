@@ -29,6 +29,7 @@ from kit.db import make_engine, make_sessions
 from kit.embedded import OWNER
 from kit.ids import uuid7
 from schemas.applications import ApplicationFilter, Light, TaskFilter
+from schemas.events import EventFilter
 from tests.conftest import Server
 from tests.make import PENSION, RECORD
 
@@ -212,7 +213,7 @@ async def test_no_work_list_and_no_claim_reads_a_whole_table(plans: Plans, role:
 async def test_the_feed_reads_a_page(plans: Plans, who: str, part: float) -> None:
     caller = callers(plans.branches)[who]
     start = int(ROWS * 4 * part)
-    scans = await plans.of(feed.page_of, caller, start, 50)
+    scans = await plans.of(feed.page_of, caller, start, ROWS * 4, EventFilter())
     told = [node for node in scans if node.relation != "event_sequence"]
     assert not plans.whole(scans), scans
     assert sum(node.read for node in told) <= 200, scans  # Events are joined to what is shown.
