@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Caller, Reach
@@ -91,9 +91,9 @@ async def _of_one(
 ) -> Told:
     """Read the events of one application by its own index."""
     S = EventSequence
-    told = select(col(S.seq), col(S.event), col(S.at), col(S.outlet), col(S.agency)).subquery()
+    told = sa.select(col(S.seq), col(S.event), col(S.at), col(S.outlet), col(S.agency)).subquery()
     statement = queries.joined(
-        told, Event.application == narrow.application, told.c.seq > after, told.c.seq <= upto,
+        told, col(Event.application) == narrow.application, told.c.seq > after, told.c.seq <= upto,
         *_wanted(told, reach, narrow),
     ).limit(narrow.limit)  # fmt: skip
     return _told((await session.exec(statement)).all(), upto, narrow.limit)
@@ -123,7 +123,9 @@ def _wanted(told: sa.Subquery, reach: Reach, narrow: EventFilter) -> list[sa.Col
     wanted += [col(Event.kind).in_(narrow.kind)] if narrow.kind else []
     if narrow.matter:
         A = Application
-        wanted.append(sa.exists().where(A.number == Event.application, A.matter == narrow.matter))
+        wanted.append(
+            sa.exists().where(col(A.number) == Event.application, col(A.matter) == narrow.matter)
+        )
     return wanted
 
 

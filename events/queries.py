@@ -125,12 +125,12 @@ async def lead(session: AsyncSession, lock: int) -> bool:
 
 async def mark(session: AsyncSession) -> Mark:
     """Tell how far the order has been told, and from where on it is still kept."""
-    return Mark(*(await run(session, MARK)).one())
+    return Mark._make((await run(session, MARK)).one())
 
 
 async def told_after(session: AsyncSession, seq: int, limit: int) -> Sequence[Place]:
     """Name what was told after a number, in order."""
-    return [Place(*row) for row in await run(session, TOLD_AFTER, seq=seq, limit=limit)]
+    return list(map(Place._make, await run(session, TOLD_AFTER, seq=seq, limit=limit)))
 
 
 def joined(told: sa.Subquery, *wanted: sa.ColumnElement[bool]) -> Any:
@@ -147,7 +147,7 @@ def window(after: int, upto: int, limit: int, *seen: sa.ColumnElement[bool]) -> 
     """Select numbers after one and not after another whose events are `seen`, in order."""
     T = EventSequence
     return (
-        select(col(T.seq), col(T.event), col(T.at), col(T.outlet), col(T.agency))
+        sa.select(col(T.seq), col(T.event), col(T.at), col(T.outlet), col(T.agency))
         .where(col(T.seq) > after, col(T.seq) <= upto, *seen)
         .order_by(col(T.seq))
         .limit(limit)

@@ -303,7 +303,7 @@ class TestWaited:
     async def test_a_look_that_fails_is_made_again(
         self, http: httpx.AsyncClient, make: Make, state: State, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        broken, real = asyncio.Event(), watching.queries.mark
+        broken, real = asyncio.Event(), queries.mark
 
         async def fails(session: Any) -> Any:
             if not broken.is_set():
@@ -314,7 +314,7 @@ class TestWaited:
         teller = make.teller(await make.place())
         call = asyncio.create_task(read(http, teller, wait=20))
         await until(lambda: state.watcher._all)
-        monkeypatch.setattr(watching.queries, "mark", fails)
+        monkeypatch.setattr(queries, "mark", fails)
         await asyncio.wait_for(broken.wait(), 10)
         await m.submit(http, teller)
         await tell(state)
