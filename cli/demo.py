@@ -51,7 +51,7 @@ PEOPLE: dict[str, tuple[Role, str]] = {
 
 async def load_reference(sessions: Sessions) -> None:
     """Load what ships: divisions, calendar, agencies, the catalogue, guides, rules of routing."""
-    for name in ("divisions", "abolished"):
+    for name in ("divisions", "history", "nbs"):
         await load.load_divisions(sessions, DATA / "divisions" / f"{name}.csv")
     await load.load_calendar(sessions, DATA / "calendar" / "cn_day_exceptions.csv")
     await load.load_agencies(sessions, DATA / "agencies.csv")

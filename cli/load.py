@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,9 +16,10 @@ from agencies.memory import KIND as AGENCIES
 from agencies.memory import AgenciesMemory
 from agencies.models import Agency, AgencyCoverage
 from applications import queries as applications
-from divisions.memory import KIND as DIVISIONS
+from divisions import lists
+from divisions import service as divisions
+from divisions.lists import Listed, ListUnusable
 from divisions.memory import DivisionsMemory
-from divisions.models import UNKNOWN_START, Division
 from importing import queries as imports
 from importing.models import CnapsArea, CnapsClass
 from kit import pinyin
@@ -99,22 +101,39 @@ async def put_rows(
     return changed
 
 
-async def load_divisions(sessions: Sessions, path: Path) -> int:
-    """Load `code, name, level, parent_code, lat, lng` of the Ministry's scheme.
+def read_divisions(path: Path) -> Listed:
+    """Read a file of divisions.
 
-    Of what is abolished also `valid_to` and `successors`, with blanks between them.
+    Raises:
+        LoadFailed: with every fault, line by line.
     """
-    rows = (
-        {
-            "scheme": "mca", "code": row["code"], "valid_from": UNKNOWN_START, "name": row["name"],
-            "level": int(row["level"]), "parent": row["parent_code"] or None,
-            "lat": _number(row["lat"]), "lng": _number(row["lng"]),
-            "valid_to": row.get("valid_to") or None,
-            "successors": (row.get("successors") or "").split(),
-        }
-        for row in read_csv(path)
-    )  # fmt: skip
-    return await _put_checked(sessions, DIVISIONS, Division, rows, path)
+    try:
+        return lists.read(path.read_bytes())
+    except OSError as error:
+        raise LoadFailed(f"{path}: {error.strerror}") from error
+    except ListUnusable as error:
+        raise unusable(path, error) from None
+
+
+def unusable(path: Path, error: ListUnusable) -> LoadFailed:
+    """Say all that is wrong with a list."""
+    return LoadFailed("\n".join(f"{path}: {fault}" for fault in error.faults))
+
+
+async def load_divisions(
+    sessions: Sessions, path: Path, on: date | None = None, *, much: bool = False
+) -> int:
+    """Load divisions of one scheme: a whole list, a history or changes; all of it, or nothing.
+
+    A list is all that is there of its provinces from `on`, today if not said: what it leaves out is abolished.
+    """
+    listed = read_divisions(path)
+    try:
+        async with transaction(sessions) as session:
+            planned = await divisions.apply(session, listed, on, much=much)
+    except ListUnusable as error:
+        raise unusable(path, error) from None
+    return planned.writes.size
 
 
 async def load_calendar(sessions: Sessions, path: Path) -> int:
@@ -172,12 +191,12 @@ async def load_agencies(sessions: Sessions, path: Path) -> int:
 async def load_routing(sessions: Sessions, path: Path) -> int:
     """Load rules of routing: all of them, or none where they leave a place without an agency, or with two."""
     rows = [row.model_dump(mode="json") for row in _rows_as(RuleRow, path)]
-    divisions, agencies = DivisionsMemory(OURS), AgenciesMemory()
-    catalogue = Catalogue(divisions)
-    for memory in (divisions, agencies, catalogue):
+    places, agencies = DivisionsMemory(OURS), AgenciesMemory()
+    catalogue = Catalogue(places)
+    for memory in (places, agencies, catalogue):
         async with transaction(sessions) as session:
             await memory.load(session, 0)
-    held = RoutingMemory(divisions, agencies)
+    held = RoutingMemory(places, agencies)
     try:
         async with transaction(sessions) as session:
             return await routing.put_rules(session, rows, held, catalogue.in_force)

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,7 +107,8 @@ def _in_words_of_others(error: Exception) -> str | None:
     )  # fmt: skip
     if isinstance(error, ours):
         more = error.__cause__
-        return _first_line(error) + (
+        whole = isinstance(error, LoadFailed)  # Of a file, all that is wrong is told.
+        return (str(error) if whole else _first_line(error)) + (
             f": {_faults(more)}" if isinstance(more, ValidationError) else ""
         )
     if isinstance(error, DomainError):
@@ -209,12 +210,35 @@ def migrate() -> None:
 def load(
     what: Annotated[str, typer.Argument(help=" | ".join(LOADS))],
     file: Annotated[Path, typer.Argument(help="CSV; for matters YAML or a folder of such.")],
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Divisions: show what would change, and whom it touches."),
+    ] = False,
+    apply: Annotated[
+        bool,
+        typer.Option("--apply", help="Divisions: do it. Where none are known it needs no asking."),
+    ] = False,
+    on: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Divisions: first day of the list; default: today."
+        ),
+    ] = None,
+    much: Annotated[
+        bool,
+        typer.Option("--much", help="Divisions: though it changes a fifth of a province or more."),
+    ] = False,
 ) -> None:
     """Load reference data; loading twice changes nothing."""
     from cli import load as loading
 
     if what not in LOADS:
         raise typer.BadParameter(f"one of {', '.join(LOADS)}")
+    if what == "divisions":
+        _load_divisions(file, on.date() if on else None, (preview, apply), much)
+        return
+    if any((preview, apply, on, much)):
+        raise typer.BadParameter("--preview, --apply, --on and --much are for divisions")
 
     async def fill(sessions: "Sessions") -> None:
         try:
@@ -222,7 +246,9 @@ def load(
         except KeyError as error:
             raise loading.LoadFailed(f"{file}: there is no column {error}") from error
         except (ValueError, TypeError, AttributeError) as error:
-            raise loading.LoadFailed(f"{file}: not what is expected: {error}") from error
+            raise loading.LoadFailed(
+                f"{file}: not what is expected: {_first_line(error)}"
+            ) from error
         say(f"{what}: {changed} changed")
         if what == "calendar" and changed:
             waiting = await loading.waiting_for_calendar(sessions)
@@ -230,6 +256,29 @@ def load(
 
     with _plainly(), database_for_command(Settings()) as database:
         asyncio.run(_with_sessions(database.url, fill))
+
+
+def _load_divisions(file: Path, on: date | None, said: tuple[bool, bool], much: bool) -> None:
+    """Show what a list changes; do it if that is said, or if nothing is known that it could take away."""
+    from cli import divisions
+    from cli import load as loading
+
+    if all(said):
+        raise typer.BadParameter("either --preview or --apply")
+
+    async def show_and_do(sessions: "Sessions") -> None:
+        seen = await divisions.look(sessions, file, on, much=much)
+        for line in divisions.told(seen):
+            typer.echo(line)
+        if said == (False, True) or (said == (False, False) and seen.only_adds):
+            changed = await loading.load_divisions(sessions, file, on, much=much)
+            say(f"divisions: {changed} changed")
+        else:
+            wrote = seen.plan.writes.size
+            say(f"divisions: {'nothing was changed; do it with --apply' if wrote else '0 changed'}")
+
+    with _plainly(), database_for_command(Settings()) as database:
+        asyncio.run(_with_sessions(database.url, show_and_do))
 
 
 @app.command()

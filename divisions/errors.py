@@ -25,3 +25,15 @@ class DivisionAbolished(DomainError):
         "改用 successors 列出的区划代码；查过去的日期用 on。",
         "Use a code of `successors`; for a day in the past name it by `on`.",
     )
+
+
+class DivisionOfOtherScheme(DomainError):
+    """The code is one of the other coding scheme."""
+
+    kind = Kind.NOT_FOUND
+    code = "division-scheme"
+    title = Words("这是另一编码体系的区划代码", "A code of the other coding scheme")
+    advice = Words(
+        "改用 same 列出的代码；要按另一体系查询，加 scheme=nbs 或 scheme=mca。",
+        "Use the code of `same`; to look it up in the other scheme say scheme=nbs or scheme=mca.",
+    )

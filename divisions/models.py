@@ -20,6 +20,8 @@ class Division(Stamped, table=True):
         one_of("scheme", ("mca", "nbs")),
         sa.CheckConstraint("level BETWEEN 1 AND 4", name="level"),
         sa.CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="period"),
+        # A list that was mended before its day takes the place of the first; what was in force stays.
+        {"info": {"grants": "SELECT, INSERT, UPDATE, DELETE"}},
     )
 
     scheme: str = Field(primary_key=True, max_length=3, description="mca or nbs")

@@ -26,6 +26,7 @@ from kit.crypto import KeyRing
 from kit.errors import Fault, Words
 from kit.repeats import Asked, made_before
 from matters.memory import Catalogue
+from outlets.checks import no_division
 from outlets.models import Agreement, Bank
 from outlets.service import Deed, deed, hold, store
 from schemas.guides import Delegation
@@ -191,7 +192,9 @@ def _matter_faults(row: Mapping[str, Any], known: Known) -> Iterator[Fault]:
 def _place_faults(row: Mapping[str, Any], known: Known) -> Iterator[Fault]:
     place = known.divisions.find(row["division"], today())
     agency = known.agencies.by_code.get(row["agency"])
-    if place is None or place.level > COUNTY:
+    if place is None:
+        yield no_division(row["division"], known.divisions, today())
+    elif place.level > COUNTY:
         yield Fault("/division", "unknown", DIVISION_WORDS)
     elif agency is None or agency.division != row["division"]:
         yield Fault("/agency", "agency", AGENCY_WORDS)

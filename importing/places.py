@@ -1,15 +1,14 @@
 """Where an outlet lies: names and codes of divisions as spreadsheets give them, made one of today's."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from divisions.memory import DivisionsMemory, Place
+from divisions.memory import DivisionsMemory, Place, Stale, stem
 
 CITY, COUNTY, TOWNSHIP = 2, 3, 4
-SUFFIX = re.compile(r"(?<=.)(街道办事处|街道|地区|自治县|[^\W\d_]族自治县|镇|乡|区|县|市)$")
 TOWNSHIP_SUFFIXES = ("街道", "镇", "乡")
 CODE = re.compile(r"[0-9]{6}|[0-9]{9}|[0-9]{12}", re.ASCII)
 
@@ -57,9 +56,8 @@ class Where:
         self.findings.extend(findings)
 
 
-def stem(name: str) -> str:
-    """Take the kind of division off its name."""
-    return SUFFIX.sub("", name)
+Became: TypeAlias = tuple[Place, ...]
+"""What a county of one name is today, or what took its place."""
 
 
 class Places:
@@ -70,11 +68,12 @@ class Places:
         self.cities: dict[str, Place] = {}
         self.counties: dict[str, list[Place]] = {}
         self._townships: dict[str, dict[str, Place]] = {}
-        self._gone: dict[str, list[Place]] = {}
+        self._gone: dict[str, list[Became]] = {}
+        self._once: dict[tuple[str, str], list[Became]] = {}
         for place in memory.after("", day):
             self._take(place)
-        for place in self._abolished():
-            self._gone.setdefault(place.name, []).append(place)
+        for place in memory.past(day):
+            self._take_past(place)
         self.knows_nbs = next(memory.after("", day, "nbs"), None) is not None
 
     def _take(self, place: Place) -> None:
@@ -85,11 +84,16 @@ class Places:
         elif place.level == TOWNSHIP and place.parent:
             self._townships.setdefault(place.parent, {})[place.name] = place
 
-    def _abolished(self) -> Iterator[Place]:
-        """Walk the counties that are no more."""
-        for place in self._memory.past(self._day):
-            if place.level == COUNTY and place.successors:
-                yield place
+    def _take_past(self, place: Place) -> None:
+        """Take what is no more: of one name there were several, one after another (萧山市)."""
+        now = tuple(self._memory.became(place, self._day))
+        known = (
+            self._gone.setdefault(place.name, [])
+            if place.level == COUNTY
+            else self._once.setdefault((place.parent or "", place.name), [])
+        )
+        if now and now not in known:
+            known.append(now)
 
     def name(self, code: str) -> str:
         """Name a division."""
@@ -153,7 +157,9 @@ class Places:
     def _find_county(self, said: Said, there: Where, coded: Place | None) -> None:
         by_code = self._county_of(coded)
         if said.county_code and not said.county:
-            there.county = self._memory.find(said.county_code, self._day)
+            there.county = self._memory.current(said.county_code, self._day)
+            if there.county is not None and there.county.code != said.county_code:
+                there.say(put_right("county_abolished", "county", there.county.name))
         elif said.county:
             there.county = self._named(said.county, there, by_code)
         else:
@@ -171,39 +177,41 @@ class Places:
 
     def _named(self, name: str, there: Where, by_code: Place | None) -> Place | None:
         """Find a county by its name of today, of before, or by half of it."""
-        found = self._within(self.counties.get(name, []), there.city)
-        if found is not None:
+        if found := self._one(name, there.city):
             return found
-        if old := self._within(self._gone.get(name, []), there.city):
-            return self._renamed(name, old, there, by_code)
+        if now := self._within(self._gone.get(name, []), there.city):
+            return self._renamed(name, now, there, by_code)
         for kind in ("区", "县", "市"):
-            short = self._within(self.counties.get(name + kind, []), there.city)
-            if short is not None:
+            if short := self._one(name + kind, there.city):
                 there.say(put_right("county_short_name", "county", short.name))
                 return short
         there.is_county_doubtful = not (name in self._gone and by_code)
         there.say(Finding("county_unknown", "county"))
         return by_code
 
-    def _within(self, found: list[Place], city: Place | None) -> Place | None:
-        """Choose among counties of one name (西湖区 is in two cities): the city's, or the only one at home."""
-        at_home = [place for place in found if place.code.startswith(self._home)]
-        for some in ([p for p in found if city and p.parent == city.code], found, at_home):
-            if len(some) == 1:
-                return some[0]
-        return None
+    def _one(self, name: str, city: Place | None) -> Place | None:
+        found = self._within([(place,) for place in self.counties.get(name, [])], city)
+        return found[0] if found else None
+
+    def _within(self, found: Sequence[Became], city: Place | None) -> Became:
+        """Choose among counties of one name (西湖区 is in two cities): the city's, or the only one at home.
+
+        One that is no more is where what took its place is.
+        """
+        of_city = [now for now in found if city and all(p.parent == city.code for p in now)]
+        at_home = [now for now in found if all(p.code.startswith(self._home) for p in now)]
+        return next((some[0] for some in (of_city, found, at_home) if len(some) == 1), ())
 
     def _renamed(
-        self, name: str, old: Place, there: Where, by_code: Place | None
+        self, name: str, now: Became, there: Where, by_code: Place | None
     ) -> Place | None:  # fmt: skip
-        now = [p for p in (self._memory.find(s, self._day) for s in old.successors) if p]
         if len(now) == 1 and stem(now[0].name) == stem(name):
             there.say(put_right("county_old_name", "county", now[0].name))
             return now[0]
         if by_code is not None and by_code in now:
             there.say(put_right("county_abolished", "county", by_code.name))
             return by_code
-        if len(now) == 1:
+        if len(now) == 1 and now[0].level == COUNTY:
             there.say(put_right("county_abolished", "county", now[0].name))
             return now[0]
         facts = {"there": "、".join(place.name for place in now)}
@@ -217,11 +225,24 @@ class Places:
             return
         there.place = self.township(there.county, said.township)
         if there.place is None:
-            there.say(Finding("township_unknown", "township"))
+            self._by_old_name(there.county, said.township, there)
             return
         if there.place.name != said.township:
             there.say(put_right("township_short_name", "township", there.place.name))
         there.say(put_right("township_code_filled", "township_code", there.place.code))
+
+    def _by_old_name(self, county: Place, name: str, there: Where) -> None:
+        """Look for a township that was called so, or was of that county."""
+        found = self._once.get((county.code, name), [])
+        now = found[0] if len(found) == 1 else ()
+        if not now:
+            there.say(Finding("township_unknown", "township"))
+        elif len(now) > 1 or now[0].level != TOWNSHIP:
+            there.say(Finding("township_split", "township", {"there": _listed(now)}))
+        else:
+            there.place, there.county = now[0], self._county_of(now[0])
+            there.say(put_right("township_old_name", "township", now[0].name))
+            there.say(put_right("township_code_filled", "township_code", now[0].code))
 
     def _by_code(self, said: Said, code: str, coded: Place | None, there: Where) -> None:
         """Let code, name and county agree."""
@@ -232,7 +253,7 @@ class Places:
         )
         nbs = self._memory.find(code, self._day, "nbs") if len(code) == 9 else None
         if coded is None:
-            self._unknown(said, named, nbs, there)
+            self._unknown(said, code, named, nbs, there)
         elif coded.level == COUNTY:
             self._by_county_code(said, coded, there)
         elif said.township and not _same(said.township, coded.name):
@@ -255,13 +276,30 @@ class Places:
                 there.say(Finding("township_missing", "township"))
 
     def _unknown(
-        self, said: Said, named: Place | None, nbs: Place | None, there: Where
+        self, said: Said, code: str, named: Place | None, nbs: Place | None, there: Where
     ) -> None:  # fmt: skip
-        if nbs is not None and named is not None and _same(said.township, nbs.name):
+        stale = self._memory.stale(code, self._day)
+        if stale is not None and stale.rule == "division-abolished":
+            self._no_more(said, stale, there)
+        elif nbs is not None and named is not None and _same(said.township, nbs.name):
             there.place = named
             there.say(put_right("township_code_nbs", "township_code", named.code))
+        elif stale is not None and stale.now and not said.township:
+            facts = {"there": _listed(stale.now)}
+            there.say(Finding("township_code_of_statistics", "township_code", facts))
         else:
             there.say(Finding("township_code_unknown", "township_code"))
+
+    def _no_more(self, said: Said, stale: Stale, there: Where) -> None:
+        """Take what took the place of a code, where that is one, and the row does not say otherwise."""
+        names = {place.name for place in (stale.was, *stale.now)}
+        agrees = not said.township or any(_same(said.township, name) for name in names)
+        if len(stale.now) == 1 and stale.now[0].level == TOWNSHIP and agrees:
+            there.place, there.county = stale.now[0], self._county_of(stale.now[0])
+            there.say(put_right("township_code_abolished", "township_code", stale.now[0].code))
+        else:
+            facts = {"there": _listed(stale.now) or "-"}
+            there.say(Finding("township_code_gone", "township_code", facts))
 
     def _contradicted(
         self, coded: Place, named: Place | None, nbs: Place | None, there: Where
@@ -272,6 +310,10 @@ class Places:
             there.say(Finding("township_code_nbs", "township_code", facts, named.code))
         else:
             there.say(Finding("township_name_mismatch", "township_code", facts))
+
+
+def _listed(places: Sequence[Place]) -> str:
+    return "、".join(f"{place.name}({place.code})" for place in places)
 
 
 def _same(said: str, name: str) -> bool:

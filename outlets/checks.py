@@ -42,7 +42,7 @@ NO_LICENCE_WORDS = Words(
 PHONE_WORDS = Words(
     "须为手机号码、带区号的固定电话或服务热线", "a mobile number, a landline with its area code, or a hotline"
 )  # fmt: skip
-DIVISION_WORDS = Words("没有该区划，或已撤销", "no such division, or it has been abolished")
+DIVISION_WORDS = Words("没有该区划", "no such division")
 LOWEST_WORDS = Words(
     "须填写到乡镇(街道)；没有乡镇的县市填写县级代码",
     "name the township; only a county without townships stands for itself",
@@ -126,11 +126,19 @@ def faults(row: Row, known: Known, changed: Set[str] | None = None) -> Iterator[
 def _division(row: Row, known: Known) -> Iterator[Fault]:
     place = known.divisions.find(row["division"], known.day)
     if place is None:
-        yield Fault("/division", "unknown", DIVISION_WORDS)
+        yield no_division(row["division"], known.divisions, known.day)
     elif place.level != TOWNSHIP and not _is_bare_county(place, known):
         yield Fault("/division", "level", LOWEST_WORDS)
     elif row.get("village") and not row["village"].startswith(place.code):
         yield Fault("/division", "village", VILLAGE_WORDS)
+
+
+def no_division(code: str, divisions: DivisionsMemory, day: date) -> Fault:
+    """Say that a code is no division of `day`, and what to write instead where that is known."""
+    stale = divisions.stale(code, day)
+    if stale is None:
+        return Fault("/division", "unknown", DIVISION_WORDS)
+    return Fault("/division", stale.rule, stale.words)
 
 
 def _is_bare_county(place: Place, known: Known) -> bool:

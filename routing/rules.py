@@ -5,9 +5,8 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from agencies.models import Agency
-from divisions.errors import DivisionAbolished
 from divisions.memory import DivisionsMemory, Place
-from kit.errors import DomainError, Fault, Words
+from kit.errors import Fault, Words
 from matters.compiled import CompiledGuide
 from routing.memory import RoutingMemory, Rule
 from schemas.guides import Basis, Level, Step
@@ -16,7 +15,6 @@ OURS = "33"
 """First digits of the places for whose matters there are agencies here."""
 
 OF_STEP, STAY = "step", "stay"
-BY_STATISTICS = "nbs"
 
 
 class Named(NamedTuple):
@@ -63,7 +61,7 @@ def route(
     def named(rule: Rule) -> Named:
         basis = wanted.basis if rule.basis == OF_STEP else rule.basis
         if basis == Basis.OUTLET:
-            return of_place(held.divisions.find(outlet_county, day), held.divisions, day, "")
+            return of_place(held.divisions.current(outlet_county, day), held.divisions, day, "")
         field = (rule.field if rule.basis == Basis.FORM_FIELD else wanted.field) or ""
         field = field or guide.routing.get(basis, "")
         return _by_form(held.divisions, field, form.get(field), day)
@@ -121,39 +119,8 @@ COARSE = Words(
 
 def _gone(divisions: DivisionsMemory, code: str, day: date) -> tuple[str, Words]:
     """Say what became of a code: abolished, with what took its place; of the statistics' scheme; unknown."""
-    other = divisions.find(code, day, BY_STATISTICS)
-    if other is not None:
-        same = _namesake(divisions, other, day)
-        zh, en = _listed([same] if same is not None else [])
-        return "division-scheme", Words(
-            f"这是统计用区划代码，应填写民政部门的区划代码{zh}",
-            f"a code of the statistics' scheme{en}",
-        )
-    try:
-        divisions.get(code, day)
-    except DivisionAbolished as gone:
-        places = [divisions.find(str(one["division"]), day) for one in _successors(gone)]
-        zh, en = _listed([one for one in places if one is not None])
-        return "division-abolished", Words(f"该行政区划已撤销{zh}", f"it has been abolished{en}")
-    except DomainError:
-        pass
-    return "no-agency", COARSE
-
-
-def _successors(gone: DivisionAbolished) -> list[dict[str, Any]]:
-    found: Any = gone.facts.get("successors", [])
-    return list(found)
-
-
-def _namesake(divisions: DivisionsMemory, other: Place, day: date) -> Place | None:
-    """Find what the Ministry calls by the same name in the same county."""
-    beside = divisions.children(other.parent or "", "", day)
-    return next((place for place in beside if place.name == other.name), None)
-
-
-def _listed(places: list[Place]) -> tuple[str, str]:
-    names = "、".join(f"{place.name}({place.code})" for place in places)
-    return (f"，现为：{names}", f": now {names}") if names else ("", "")
+    stale = divisions.stale(code, day)
+    return (stale.rule, stale.words) if stale is not None else ("no-agency", COARSE)
 
 
 def _decided(

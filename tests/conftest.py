@@ -89,7 +89,7 @@ CLUSTER = pytest.StashKey[Cluster]()
 
 async def _fill(cluster: Cluster) -> None:
     await migrate(cluster.url(OWNER), cluster.url(SERVICE))
-    engine = make_engine(cluster.url(SERVICE))
+    engine = make_engine(cluster.url(SERVICE), unhurried=True)  # As the command that does it.
     sessions = make_sessions(engine)
     await load_reference(sessions)
     await load_registry(sessions, {"banks": banks(), "agreements": agreements(today())})

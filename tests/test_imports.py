@@ -20,9 +20,7 @@ from sqlmodel import select
 
 from access.policy import Role
 from api.state import State
-from cli.load import load_banks, load_cnaps_areas, put_rows, read_csv
-from divisions.memory import KIND as DIVISIONS
-from divisions.models import UNKNOWN_START, Division
+from cli.load import load_banks, load_cnaps_areas, read_csv
 from importing import queries
 from importing.running import Runner, Shelves
 from kit.db import transaction
@@ -58,7 +56,7 @@ def runner(state: State) -> Runner:
 async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncIterator[None]:
     """Leave no outlet, bank or list that an import made."""
     await make.settle()
-    registry, divisions = state.desk.registry, state.desk.divisions
+    registry = state.desk.registry
     before, banks = {*registry.outlets}, {*registry.banks}
     yield
     await make.settle()
@@ -67,7 +65,6 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
     async with owner.begin() as connection:
         await connection.execute(sa.text("TRUNCATE outlet_import, outlet_import_report"))
         await connection.execute(sa.text("TRUNCATE cnaps_class, cnaps_area, outlet_proposal"))
-        await connection.execute(sa.text("DELETE FROM division WHERE scheme = 'nbs'"))
         for table, keys in (("outlet", fresh), ("bank", [*({*registry.banks} - banks)])):
             key_ = "number" if table == "outlet" else "code"
             wanted = sa.text(f"DELETE FROM {table} WHERE {key_} = ANY(:keys)")
@@ -77,24 +74,12 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
     for code in {*registry.banks} - banks:
         del registry.banks[code]
     registry.ordered = sorted(registry.outlets)
-    async with transaction(state.sessions) as session:
-        await divisions.load(session, 0)
 
 
 async def load_lists(state: State) -> None:
-    """Load what the operator does, and the codes of statistics."""
+    """Load what the operator does."""
     await load_banks(state.sessions, DATA / "banks.csv")
     await load_cnaps_areas(state.sessions, DATA / "cnaps_areas.csv")
-    rows: dict[str, dict[str, Any]] = {
-        line["nbs_code"]: {
-            "scheme": "nbs", "code": line["nbs_code"], "valid_from": UNKNOWN_START, "level": 4,
-            "name": line["nbs_name"], "parent": line["nbs_code"][:6], "valid_to": None,
-            "lat": None, "lng": None, "successors": [],
-        }
-        for line in read_csv(SHARED / "data" / "divisions" / "zj_township_mca_nbs.csv")
-        if line["nbs_code"]
-    }  # fmt: skip
-    await put_rows(state.sessions, DIVISIONS, Division, rows.values())
     await state.follower.look()
 
 

@@ -14,11 +14,11 @@ from api.conditional import dumps, tagged
 from api.deps import Held, may
 from api.openapi import TAGGED
 from api.paging import Pager
-from divisions.memory import DivisionsMemory, Place, short_code
+from divisions.memory import SCHEMES, DivisionsMemory, Place, named, short_code
 from divisions.models import UNKNOWN_START
 from kit.clock import today
 from schemas.base import Page
-from schemas.divisions import LEVELS, DivisionAt, DivisionFilter, DivisionView
+from schemas.divisions import LEVELS, DivisionAt, DivisionDetail, DivisionFilter, DivisionView
 
 router = APIRouter(prefix="/v1/divisions", tags=["divisions"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.DIVISION_READ)]
@@ -28,22 +28,40 @@ Reader = Annotated[Caller, may(May.DIVISION_READ)]
 async def list_divisions(
     request: Request, narrow: Annotated[DivisionFilter, Query()], caller: Reader, held: Held
 ) -> Response:
-    """List today's divisions in the order of their codes."""
+    """List a scheme's divisions of a day in the order of their codes, or those that were there before it."""
     pager = Pager(held, "divisions", caller, narrow)
-    after = pager.position
-    rows = _matching(held.desk.divisions, narrow, str(after[0]) if after else "", today())
-    return tagged(request, dumps(pager.page(rows, narrow.limit, lambda p: [p.code], _view)))
+    walk = _former if narrow.former else _there
+    rows = walk(held.desk.divisions, narrow, pager.position, narrow.on or today())
+    fitting = (place for place in rows if _fits(place, narrow))
+    return tagged(request, dumps(pager.page(fitting, narrow.limit, _position, _view)))
 
 
-def _matching(
-    divisions: DivisionsMemory, narrow: DivisionFilter, after: str, day: date
+def _position(place: Place) -> list[Any]:
+    """Of what is no more a code may have been several's, one after another."""
+    return [place.code, str(place.valid_from)]
+
+
+def _there(
+    divisions: DivisionsMemory, narrow: DivisionFilter, position: list[Any] | None, day: date
 ) -> Iterator[Place]:
-    parent = short_code(narrow.parent) if narrow.parent else None
-    level = LEVELS.index(narrow.level) + 1 if narrow.level else None
-    places = divisions.children(parent, after, day) if parent else divisions.after(after, day)
-    for place in places:
-        if level in (None, place.level) and _names(place, narrow.q):
-            yield place
+    after = str(position[0]) if position else ""
+    if narrow.parent:
+        return divisions.children(short_code(narrow.parent), after, day, narrow.scheme)
+    return divisions.after(after, day, narrow.scheme)
+
+
+def _former(
+    divisions: DivisionsMemory, narrow: DivisionFilter, position: list[Any] | None, day: date
+) -> Iterator[Place]:
+    code, start = position or ("", str(date.min))
+    return divisions.past(day, (str(code), date.fromisoformat(str(start))), narrow.scheme)
+
+
+def _fits(place: Place, narrow: DivisionFilter) -> bool:
+    parent = short_code(narrow.parent) if narrow.parent else place.parent
+    level = narrow.level or LEVELS[place.level - 1]
+    alike = (parent, level) == (place.parent, LEVELS[place.level - 1])
+    return alike and _names(place, narrow.q)
 
 
 def _names(place: Place, q: str | None) -> bool:
@@ -64,7 +82,7 @@ def _view(place: Place) -> dict[str, Any]:
     }
 
 
-@router.get("/{code}", response_model=DivisionView, responses=TAGGED)
+@router.get("/{code}", response_model=DivisionDetail, responses=TAGGED)
 async def get_division(
     request: Request,
     code: Annotated[str, Path(max_length=20, description="6, 9 or 12 digits.")],
@@ -72,6 +90,23 @@ async def get_division(
     caller: Reader,
     held: Held,
 ) -> Response:
-    """Show what a code meant in a scheme on a day."""
-    place = held.desk.divisions.get(code, at.on or today(), at.scheme)
-    return tagged(request, dumps(_view(place)))
+    """Show what a code meant in a scheme on a day, what the other scheme means by it, and what it is now.
+
+    One that means nothing on that day names what took its place, or what it is in the other scheme.
+    """
+    divisions, day = held.desk.divisions, at.on or today()
+    place = divisions.get(code, day, at.scheme)
+    meant = (divisions.find(code, day, scheme) for scheme in SCHEMES)
+    same = divisions.counterpart(place, day)
+    now = [] if place.on(today()) else divisions.became(place, today())
+    return tagged(request, dumps({
+        **_view(place),
+        "is_ambiguous": divisions.is_ambiguous(code, day),
+        "meanings": [_named(one) for one in meant if one is not None],
+        "counterpart": _named(same) if same is not None else None,
+        "successors": [_named(one) for one in now],
+    }))  # fmt: skip
+
+
+def _named(place: Place) -> dict[str, str]:
+    return {"scheme": place.scheme, **named(place)}
