@@ -227,10 +227,12 @@ async def test_it_is_done_whole_once_and_every_process_follows(
 async def test_an_older_list_takes_nothing_away_from_a_newer_one(
     engine: AsyncEngine, own: Sessions, next_year: Path, tmp_path: Path
 ) -> None:
+    old = written(tmp_path / "old.csv", zhejiang())
+    assert await load_divisions(own, old, TODAY) == 0  # It is what is there.
     await load_divisions(own, next_year, NEXT_YEAR)
     done = await rows(engine)
     with pytest.raises(LoadFailed, match="2027-01-01 are known already"):
-        await load_divisions(own, written(tmp_path / "old.csv", zhejiang()), TODAY)
+        await load_divisions(own, old, TODAY)
     assert await rows(engine) == done
 
 
