@@ -10,10 +10,9 @@ from typing import Any, TypeAlias
 
 import pytest
 import sqlalchemy as sa
-from click.testing import Result
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from access import service as access
 from access.policy import Role
