@@ -54,8 +54,9 @@ lock: $(VENV)/.dev ## make the locked requirements anew (needs uv)
 secrets: $(VENV)/.dev ## make .secrets.baseline anew, after each new finding was looked at and is none
 	$(BIN)/detect-secrets scan --exclude-files '^requirements.*\.txt$$|^data/' > .secrets.baseline
 
-problems: $(VENV)/.run ## make docs/problems.md anew
+problems: $(VENV)/.run ## make docs/problems.md and the SDK's errors anew
 	$(BIN)/python -m cli.problems > docs/problems.md
+	$(BIN)/python -m cli.problems client > client/problems.py.new && mv client/problems.py.new client/problems.py
 
 clean:
 	rm -rf $(VENV) var

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from applications import draft
 from applications.actions import Case, handed, outstanding
 from applications.changes import notices
-from applications.checks import may_follow, set_faults
+from applications.checks import set_faults
 from applications.clocks import Moved, due
 from applications.lifecycle import GOES_ON
 from kit.errors import Fault, Words
 from matters.compiled import CompiledGuide
 from routing.rules import route
 from schemas.applications import Action, ActionRequest, HandedIn, State
+from schemas.checks import may_follow
 from schemas.guides import Exemption
 
 REASONS = {

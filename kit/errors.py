@@ -6,7 +6,11 @@ its `code` is part of the public contract and never changes.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
+
+from schemas.problems import Fault, Words
+
+__all__ = ["REGISTRY", "DomainError", "Fault", "Kind", "Words"]
 
 
 class Kind(StrEnum):
@@ -27,26 +31,6 @@ class Kind(StrEnum):
     CORRUPTED = "corrupted"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
-
-
-class Words(NamedTuple):
-    """The same words for the two languages that are served."""
-
-    zh: str
-    en: str
-
-    def within(self, language: str) -> str:
-        """Give the words in `language`, `zh` or `en`."""
-        return self.en if language == "en" else self.zh
-
-
-class Fault(NamedTuple):
-    """One thing that is wrong with a body: where, by which rule, in words."""
-
-    at: str
-    """JSON pointer."""
-    rule: str
-    message: Words
 
 
 REGISTRY: dict[str, type["DomainError"]] = {}

@@ -1,7 +1,7 @@
 """A guide ready for use: its form compiled, its answer in bytes."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Protocol
@@ -11,26 +11,12 @@ import orjson
 
 from conformity.forms import make_validator
 from conformity.layers import lay
-from kit.errors import Fault, Words
+from kit.errors import Fault
+from schemas.forms import form_faults, titles
 from schemas.guides import Guide, Material, Necessity
 
 MASTER = "330000"
 """Division that publishes the master (the province)."""
-
-WORDS: dict[str, tuple[str, str]] = {
-    "required": ("缺少必填项", "is missing"),
-    "additionalProperties": ("不是本表的栏目", "is not a field of this form"),
-    "type": ("数据类型不对", "has the wrong type"),
-    "enum": ("不在可选值之内", "is not one of the values allowed"),
-    "const": ("不是规定的值", "is not the value required"),
-    "pattern": ("格式不对", "has the wrong form"),
-    "format": ("格式不对", "has the wrong form"),
-    "minLength": ("太短", "is too short"),
-    "maxLength": ("太长", "is too long"),
-    "minimum": ("数值太小", "is too small"),
-    "maximum": ("数值太大", "is too large"),
-}
-"""Faults in words of ours: a library's own words quote the value, which may be personal."""
 
 
 class Version(Protocol):
@@ -77,33 +63,7 @@ class CompiledGuide:
 
     def form_faults(self, form: dict[str, Any]) -> list[Fault]:
         """Find every place where `form` breaks its schema: one fault a place, in words of ours."""
-        found: dict[str, Fault] = {}
-        for error in self.form.iter_errors(form):
-            for fault in self._faults_of(error):
-                found.setdefault(fault.at, fault)
-        return list(found.values())
-
-    def _faults_of(self, error: jsonschema_rs.ValidationError) -> Iterator[Fault]:
-        path = [str(part) for part in error.instance_path]
-        rule = error.kind.name
-        if rule == "additionalProperties":
-            for name in getattr(error.kind, "unexpected", ()):
-                yield self._fault([*path, str(name)[:60]], rule, "")
-        elif rule == "required":
-            name = str(getattr(error.kind, "property", ""))
-            yield self._fault([*path, name], rule, name)
-        else:
-            yield self._fault(path, rule, path[0] if path else "")
-
-    def _fault(self, path: list[str], rule: str, name: str) -> Fault:
-        zh, en = WORDS.get(rule, ("不符合要求", "does not meet the rule"))
-        title = self.titles.get(name, "该栏目")
-        at = "".join(f"/{_escaped(part)}" for part in path)
-        return Fault(f"/form{at}", rule, Words(f"{title}{zh}", f"{name or 'field'} {en}"))
-
-
-def _escaped(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
+        return form_faults(self.form.iter_errors(form), self.titles)
 
 
 def compile_guide(row: Version) -> CompiledGuide:
@@ -125,7 +85,7 @@ def compile_guide(row: Version) -> CompiledGuide:
         body=body,
         etag=_tag(body),
         form=make_validator(guide.form_schema),
-        titles={name: schema.get("title", name) for name, schema in properties.items()},
+        titles=titles(guide.form_schema),
         personal=frozenset(n for n, schema in properties.items() if schema.get("x-personal")),
         routing={s["x-routing"]: n for n, s in properties.items() if "x-routing" in s},
         **_asked_for(guide),

@@ -1,8 +1,28 @@
 """Errors on the wire (RFC 9457), and health."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from schemas.base import Response
+
+
+class Words(NamedTuple):
+    """The same words for the two languages that are served."""
+
+    zh: str
+    en: str
+
+    def within(self, language: str) -> str:
+        """Give the words in `language`, `zh` or `en`."""
+        return self.en if language == "en" else self.zh
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong with a body: where, by which rule, in words."""
+
+    at: str
+    """JSON pointer."""
+    rule: str
+    message: Words
 
 
 class HealthView(Response):
