@@ -23,10 +23,10 @@ from schemas.applications import (
     ApplicationMade,
     ApplicationSubmit,
     ApplicationView,
-    EventView,
 )
 from schemas.base import Page
 from schemas.drafting import ChangesView
+from schemas.events import EventPage, EventView
 from schemas.files import FileView
 from schemas.guides import GuideView
 from schemas.matters import MatterDetail, MatterEntry
@@ -358,19 +358,27 @@ class Calls:
         return (yield from self._get(Page[EventView], path, after=after, limit=200))
 
     @operation
-    def events(self, after: str | None = None, *, limit: int = 200) -> Steps[Page[EventView]]:
-        """Read the feed; `next` is never null: it is where to go on."""
-        return (yield from self._get(Page[EventView], "/v1/events", after=after, limit=limit))
+    def events(
+        self, /, after: str | None = None, *, limit: int = 200, wait: int = 0, **narrow: Any
+    ) -> Steps[EventPage]:
+        """Read the feed; `next` is never null: it is where to go on. `wait`: seconds to wait for news."""
+        asked = {"after": after, "limit": limit, "wait": wait or None, **narrow}
+        known = {name: _written(v) for name, v in asked.items() if v is not None}
+        slow = self.patience.answer + wait
+        answer = yield from self.call(Send("GET", "/v1/events", params=known, timeout=slow))
+        return EventPage.model_validate_json(answer.content)
 
-    @streaming(Page[EventView])
-    def follow(self, after: str | None = None, *, pause: float = 5.0) -> Steps[None]:
+    @streaming(EventPage)
+    def follow(
+        self, /, after: str | None = None, *, wait: int = WAIT, pause: float = 5.0, **narrow: Any
+    ) -> Steps[None]:
         """Follow the feed for ever, page by page. Keep a page's `next` once all of it was dealt with.
 
-        A line that is down is waited for.
+        A line that is down is waited for, `pause` seconds at a time.
         """
         while True:
             try:
-                page = yield from self._get(Page[EventView], "/v1/events", after=after, limit=200)
+                page = yield from Calls.events.steps(self, after, wait=wait, **narrow)
             except (LineDown, Refused) as error:
                 if isinstance(error, Refused) and not error.passes:
                     raise
@@ -379,8 +387,6 @@ class Calls:
             after = page.next
             if page.items:
                 yield Give(page)
-            else:
-                yield Pause(pause)
 
 
 def _again(send: Send, lost: httpx.TransportError) -> bool:

@@ -165,6 +165,12 @@ class EnrolmentInvalid(errors.Unauthenticated):
     code = "enrolment-invalid"
 
 
+class FeedExpired(errors.Conflict):
+    """Some events after `after` have been given up: their time was over."""
+
+    code = "feed-expired"
+
+
 class FeedEpochOver(errors.Conflict):
     """The feed has been restarted."""
 
@@ -727,6 +733,12 @@ class TooManyRequests(errors.TooMany):
     """Too many requests."""
 
     code = "too-many-requests"
+
+
+class TooManyStreams(errors.TooMany):
+    """Too many calls are waiting for events."""
+
+    code = "too-many-streams"
 
 
 class UploadMalformed(errors.Malformed):
