@@ -1,5 +1,7 @@
 """What a terminal can ask of the service: each call once, as steps (client.wire)."""
 
+from __future__ import annotations
+
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -15,31 +17,32 @@ from pydantic_core import from_json, to_json
 
 from client import uploads
 from client.errors import LineDown, Refused, refusal, refused
+from client.later import later
 from client.retrying import NEVER, Patience
 from client.uploads import Progress, Source
 from client.wire import Give, Pause, Send, Steps, operation, streaming
-from schemas.applications import (
-    ApplicationDetail,
-    ApplicationMade,
-    ApplicationSubmit,
-    ApplicationView,
-)
-from schemas.base import Page
-from schemas.drafting import ChangesView
-from schemas.events import EventPage, EventView
-from schemas.files import FileView
-from schemas.guides import GuideView
-from schemas.matters import MatterDetail, MatterEntry
-from schemas.terminals import NumberView, OwnView
-from schemas.tokens import TokenView
 
 if TYPE_CHECKING:
+    import schemas.applications
+    import schemas.base
+    import schemas.drafting
+    import schemas.events
+    import schemas.guides
+    import schemas.matters
+    import schemas.terminals
     from client.keys import KeyFile, TerminalKey
+    from schemas.applications import ApplicationDetail, ApplicationMade, ApplicationView
+    from schemas.base import Page
+    from schemas.events import EventView
+    from schemas.files import FileView
+    from schemas.terminals import NumberView
+
+    Application = schemas.applications.ApplicationSubmit | Mapping[str, Any]
+else:
+    Application = Mapping[str, Any]
+    schemas = later("applications", "base", "drafting", "events", "guides", "matters", "terminals")
 
 M = TypeVar("M", bound=BaseModel)
-Application = ApplicationSubmit | Mapping[str, Any]
-"""What is handed in: a model, or the same as plain values."""
-
 Mend = Callable[[Refused, httpx.Response], bool]
 """Mends what a refusal complains of; tells whether it did."""
 
@@ -50,7 +53,6 @@ EARLY = 60
 
 SAFE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 JSON = {"Content-Type": "application/json"}
-NUMBERS: TypeAdapter[list[NumberView]] = TypeAdapter(list[NumberView])
 WAIT = 25
 """Seconds that a question for news waits for some."""
 
@@ -65,7 +67,7 @@ class Token(NamedTuple):
 class Outcome(NamedTuple):
     """What became of one of a batch: `made`, or the refusal."""
 
-    made: ApplicationMade | None
+    made: schemas.applications.ApplicationMade | None
     refusal: Refused | None
     replayed: bool
 
@@ -75,7 +77,7 @@ def fresh_key() -> str:
     return uuid.uuid4().hex
 
 
-def enrolment(key: "TerminalKey", code: str, audience: str, ahead: float = 0.0) -> dict[str, Any]:
+def enrolment(key: TerminalKey, code: str, audience: str, ahead: float = 0.0) -> dict[str, Any]:
     """What hands in a key: the code that its outlet was given, and a proof that the private part is here."""
     proof = key.proof(code, f"{audience}/v1/terminals", ahead)
     return {"code": code, "public_jwk": key.public_jwk, "proof": proof}
@@ -83,7 +85,7 @@ def enrolment(key: "TerminalKey", code: str, audience: str, ahead: float = 0.0) 
 
 def body_of(application: Application) -> dict[str, Any]:
     """Give the body of a submission: what is not said is left out."""
-    if isinstance(application, ApplicationSubmit):
+    if isinstance(application, schemas.applications.ApplicationSubmit):
         return application.model_dump(mode="json", exclude_none=True)
     return dict(application)
 
@@ -96,7 +98,7 @@ class Calls:
     """
 
     def __init__(
-        self, base_url: str, terminal: str, key: "TerminalKey", teller: str, *,
+        self, base_url: str, terminal: str, key: TerminalKey, teller: str, *,
         audience: str | None = None, patience: Patience | None = None, transport: Any = None,
     ) -> None:  # fmt: skip
         self.base_url = base_url.rstrip("/")
@@ -175,12 +177,12 @@ class Calls:
         """Exchange an assertion for a token; one without an answer is used up, so each try signs another."""
 
         def made() -> Steps[Send]:
+            yield from ()
             return self._asking(teller)
-            yield  # A generator, as every step is.
 
         answer = yield from self._attempt(made, patience, self._correct_clock)
-        view = TokenView.model_validate_json(answer.content)
-        return Token(view.access_token, time.monotonic() + view.expires_in - EARLY)
+        view = from_json(answer.content)
+        return Token(view["access_token"], time.monotonic() + view["expires_in"] - EARLY)
 
     def _asking(self, teller: str) -> Send:
         said = self.key.assertion(self.terminal, teller, self.audience + TOKENS, self.ahead)
@@ -216,10 +218,10 @@ class Calls:
     # The terminal itself
 
     @operation
-    def me(self) -> Steps[OwnView]:
+    def me(self) -> Steps[schemas.terminals.OwnView]:
         """Ask what the terminal may do, and how far its clock is off."""
         said = datetime.now().astimezone()
-        view = yield from self._get(OwnView, "/v1/terminals/me", device_time=said)
+        view = yield from self._get(schemas.terminals.OwnView, "/v1/terminals/me", device_time=said)
         self.ahead = -(view.clock_difference or 0.0)
         return view
 
@@ -229,10 +231,10 @@ class Calls:
         answer = yield from self._post(
             "/v1/terminals/me/numbers", {"count": count}, key=key or fresh_key()
         )
-        return NUMBERS.validate_json(answer.content)
+        return TypeAdapter(list[schemas.terminals.NumberView]).validate_json(answer.content)
 
     @operation
-    def rotate_key(self, file: "KeyFile", code: str) -> Steps[None]:
+    def rotate_key(self, file: KeyFile, code: str) -> Steps[None]:
         """Give the terminal another key, with the code that its outlet was given for it.
 
         The new key is kept before it is sent; whatever breaks off in between, the same call again ends it.
@@ -251,29 +253,35 @@ class Calls:
     def matters(
         self, /, q: str | None = None, *, outlet: str | None = None, limit: int = 50,
         after: str | None = None, **narrow: Any,
-    ) -> Steps[Page[MatterEntry]]:  # fmt: skip
+    ) -> Steps[schemas.base.Page[schemas.matters.MatterEntry]]:  # fmt: skip
         """Find matters by name, code, pinyin or initials."""
         asked = {"q": q, "outlet": outlet, "limit": limit, "after": after, **narrow}
-        return (yield from self._get(Page[MatterEntry], "/v1/matters", **asked))
+        return (
+            yield from self._get(
+                schemas.base.Page[schemas.matters.MatterEntry], "/v1/matters", **asked
+            )
+        )
 
     @operation
-    def matter(self, matter: str) -> Steps[MatterDetail]:
+    def matter(self, matter: str) -> Steps[schemas.matters.MatterDetail]:
         """Show a matter and its versions."""
-        return (yield from self._get(MatterDetail, f"/v1/matters/{matter}"))
+        return (yield from self._get(schemas.matters.MatterDetail, f"/v1/matters/{matter}"))
 
     @operation
     def guide(
         self, matter: str, *, division: str | None = None, on: date | None = None
-    ) -> Steps[GuideView]:
+    ) -> Steps[schemas.guides.GuideView]:
         """Show the guide of a matter for a place and a day."""
         path = f"/v1/matters/{matter}/guide"
-        return (yield from self._get(GuideView, path, division=division, on=on))
+        return (yield from self._get(schemas.guides.GuideView, path, division=division, on=on))
 
     @operation
-    def changes(self, after: str | None = None, *, limit: int = 50) -> Steps[ChangesView]:
+    def changes(
+        self, after: str | None = None, *, limit: int = 50
+    ) -> Steps[schemas.drafting.ChangesView]:
         """Ask what a copy of the catalogue has to take over."""
         path = "/v1/catalogue/changes"
-        return (yield from self._get(ChangesView, path, after=after, limit=limit))
+        return (yield from self._get(schemas.drafting.ChangesView, path, after=after, limit=limit))
 
     # Applications
 
@@ -283,7 +291,7 @@ class Calls:
         answer = yield from self._post(
             "/v1/applications", body_of(application), key=key or fresh_key()
         )
-        return ApplicationMade.model_validate_json(answer.content)
+        return schemas.applications.ApplicationMade.model_validate_json(answer.content)
 
     @operation
     def submit_batch(
@@ -300,7 +308,11 @@ class Calls:
     @operation
     def application(self, number: str) -> Steps[ApplicationDetail]:
         """Show an application, what is personal masked."""
-        return (yield from self._get(ApplicationDetail, f"/v1/applications/{number}"))
+        return (
+            yield from self._get(
+                schemas.applications.ApplicationDetail, f"/v1/applications/{number}"
+            )
+        )
 
     @operation
     def applications(
@@ -308,18 +320,28 @@ class Calls:
     ) -> Steps[Page[ApplicationView]]:
         """List the outlet's applications, newest first."""
         asked = {"limit": limit, "after": after, **narrow}
-        return (yield from self._get(Page[ApplicationView], "/v1/applications", **asked))
+        return (
+            yield from self._get(
+                schemas.base.Page[schemas.applications.ApplicationView], "/v1/applications", **asked
+            )
+        )
 
     @operation
     def act(
-        self, /, application: ApplicationView, action: str, *, key: str | None = None, **fields: Any
+        self,
+        /,
+        application: ApplicationView,
+        action: str,
+        *,
+        key: str | None = None,
+        **fields: Any,
     ) -> Steps[ApplicationView]:
         """Take an action on an application as it was last seen: `deliver`, `supply`, `withdraw` …"""
         path = f"/v1/applications/{application.number}/actions"
         seen = {"If-Match": f'"{application.version}"'}
         body = {"action": action, **fields}
         answer = yield from self._post(path, body, key=key or fresh_key(), headers=seen)
-        return ApplicationView.model_validate_json(answer.content)
+        return schemas.applications.ApplicationView.model_validate_json(answer.content)
 
     @operation
     def paper(self, number: str, code: str, purpose: str) -> Steps[bytes]:
@@ -355,20 +377,24 @@ class Calls:
     def history(self, number: str, after: str | None = None) -> Steps[Page[EventView]]:
         """List what happened to an application, oldest first."""
         path = f"/v1/applications/{number}/events"
-        return (yield from self._get(Page[EventView], path, after=after, limit=200))
+        return (
+            yield from self._get(
+                schemas.base.Page[schemas.events.EventView], path, after=after, limit=200
+            )
+        )
 
     @operation
     def events(
         self, /, after: str | None = None, *, limit: int = 200, wait: int = 0, **narrow: Any
-    ) -> Steps[EventPage]:
+    ) -> Steps[schemas.events.EventPage]:
         """Read the feed; `next` is never null: it is where to go on. `wait`: seconds to wait for news."""
         asked = {"after": after, "limit": limit, "wait": wait or None, **narrow}
         known = {name: _written(v) for name, v in asked.items() if v is not None}
         slow = self.patience.answer + wait
         answer = yield from self.call(Send("GET", "/v1/events", params=known, timeout=slow))
-        return EventPage.model_validate_json(answer.content)
+        return schemas.events.EventPage.model_validate_json(answer.content)
 
-    @streaming(EventPage)
+    @streaming(lambda: schemas.events.EventPage)
     def follow(
         self, /, after: str | None = None, *, wait: int = WAIT, pause: float = 5.0, **narrow: Any
     ) -> Steps[None]:
@@ -403,7 +429,7 @@ itself; the same key is enrolled once."""
 
 def _outcome(item: Mapping[str, Any]) -> Outcome:
     if item["status"] == 201:
-        made = ApplicationMade.model_validate(item["body"])
+        made = schemas.applications.ApplicationMade.model_validate(item["body"])
         return Outcome(made, None, bool(item.get("replayed")))
     return Outcome(None, refusal(item["status"], item["body"]), replayed=False)
 

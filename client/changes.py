@@ -1,15 +1,15 @@
 """What a guide that changed means for an application that was filled in by the one before."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas.guides import GuideView, Limit, Material, Necessity
+if TYPE_CHECKING:
+    from schemas.guides import GuideView, Limit, Material
 
-ASKED = {
-    Necessity.REQUIRED: "必须提交",
-    Necessity.TOLERABLE: "必须提交，可容缺",
-    Necessity.OPTIONAL: "选交",
-}
+OPTIONAL = "optional"
+ASKED = {"required": "必须提交", "tolerable": "必须提交，可容缺", OPTIONAL: "选交"}
 PLAIN = {
     "accept_conditions": "受理条件",
     "service_objects": "服务对象",
@@ -59,14 +59,10 @@ def _materials(before: GuideView, after: GuideView) -> Iterator[Change]:
 
 def _material(before: Material | None, after: Material) -> Iterator[Change]:
     at = f"/materials/{after.code}"
-    was = Necessity.OPTIONAL if before is None else before.necessity
+    was = OPTIONAL if before is None else before.necessity
     if before is None or after.necessity is not was:
-        newly = before is None or (was is Necessity.OPTIONAL)
-        kind = (
-            "material-required"
-            if newly and after.necessity is not Necessity.OPTIONAL
-            else "material"
-        )
+        newly = before is None or (was is OPTIONAL)
+        kind = "material-required" if newly and after.necessity is not OPTIONAL else "material"
         yield Change(kind, at, f"材料“{after.name}”现为：{ASKED[after.necessity]}")
     gone = set(before.exemptions) - set(after.exemptions) if before is not None else set()
     if gone:

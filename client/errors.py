@@ -137,6 +137,8 @@ def refusal(status: int, body: Any, headers: Mapping[str, str] | None = None) ->
         problem = Problem.model_validate(body)
     except ValidationError:
         problem = _wordless(status)
+    import client.problems  # noqa: F401, PLC0415 -- it knows every code, and is long to load
+
     facts = {k: v for k, v in body.items() if k not in MEMBERS} if isinstance(body, dict) else {}
     family = Refused.by_status.get(status, ServerFault if status >= 500 else Refused)
     kind = Refused.by_code.get(problem.code, family)

@@ -1,7 +1,7 @@
 """The SDK's two faces: the same calls, plain and as coroutines."""
 
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 from pydantic_core import to_json
@@ -9,8 +9,13 @@ from pydantic_core import to_json
 from client.calls import JSON, Calls, enrolment
 from client.errors import refused
 from client.keys import KeyFile
+from client.later import later
 from client.wire import AsyncFace, SyncFace
-from schemas.terminals import EnrolledView
+
+if TYPE_CHECKING:
+    import schemas.terminals
+else:
+    schemas = later("terminals")
 
 
 class Client(SyncFace, Calls):
@@ -59,7 +64,7 @@ class AsyncClient(AsyncFace, Calls):
 
 def enrol(
     base_url: str, code: str, file: KeyFile, *, audience: str | None = None, transport: Any = None
-) -> EnrolledView:
+) -> "schemas.terminals.EnrolledView":
     """Make this device a terminal: a key is made here, and handed in with the code that its outlet was given.
 
     Broken off at any moment, the same call again ends it.
@@ -74,4 +79,4 @@ def enrol(
     if not answer.is_success:
         raise refused(answer)
     file.settle()
-    return EnrolledView.model_validate_json(answer.content)
+    return schemas.terminals.EnrolledView.model_validate_json(answer.content)

@@ -1,18 +1,26 @@
 """Guides as a terminal holds them: what they ask for, and what is wrong with an application."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
+from client.later import later
 from client.store import Store
-from schemas.applications import ApplicationSubmit
-from schemas.checks import Bounds, people_faults, said_faults, set_faults
-from schemas.forms import form_faults, titles
-from schemas.guides import GuideView, Material, Necessity
 from schemas.problems import Fault, ProblemFault
+
+if TYPE_CHECKING:
+    import schemas.applications
+    import schemas.checks
+    import schemas.forms
+    import schemas.guides
+    from schemas.guides import GuideView, Material
+else:
+    schemas = later("applications", "checks", "forms", "guides")
 
 LOCAL = "local:"
 """Begins the place of a scan that lies in the terminal's store."""
@@ -30,21 +38,23 @@ class LocalGuide(NamedTuple):
 
     def form_faults(self, form: dict[str, Any]) -> list[Fault]:
         """Find every place where a filled form breaks its schema, in the service's words."""
-        return form_faults(self.form.iter_errors(form), self.titles)
+        return schemas.forms.form_faults(self.form.iter_errors(form), self.titles)
 
 
 def compiled(etag: str, body: bytes) -> LocalGuide:
     """Make a guide ready for use; patterns run in linear time, nothing is fetched."""
     import jsonschema_rs  # noqa: PLC0415 -- not before a form is checked
 
-    guide = GuideView.model_validate_json(body)
+    guide = schemas.guides.GuideView.model_validate_json(body)
     form = jsonschema_rs.Draft202012Validator(
         guide.form_schema, validate_formats=True, offline=True,
         pattern_options=jsonschema_rs.RegexOptions(),
     )  # fmt: skip
-    required = tuple(m.code for m in guide.materials if m.necessity is not Necessity.OPTIONAL)
+    required = tuple(
+        m.code for m in guide.materials if m.necessity is not schemas.guides.Necessity.OPTIONAL
+    )
     by_code = {material.code: material for material in guide.materials}
-    return LocalGuide(etag, guide, form, by_code, required, titles(guide.form_schema))
+    return LocalGuide(etag, guide, form, by_code, required, schemas.forms.titles(guide.form_schema))
 
 
 class Shelf:
@@ -78,15 +88,15 @@ def check(
 ) -> list[ProblemFault]:
     """Find all that shows at the terminal: shape, or content as the service would tell it."""
     try:
-        wanted = ApplicationSubmit.model_validate(body)
+        wanted = schemas.applications.ApplicationSubmit.model_validate(body)
     except ValidationError as error:
         return [_shape(one) for one in error.errors()]
     day = (at + timedelta(hours=8) - (at.utcoffset() or timedelta())).date()
-    bounds = Bounds(day, latest, lambda file: file.startswith(LOCAL))
+    bounds = schemas.checks.Bounds(day, latest, lambda file: file.startswith(LOCAL))
     faults: Sequence[Fault] = [
-        *said_faults(wanted, at),
-        *people_faults(wanted, guide, day),
-        *set_faults(wanted.form, wanted.materials, guide, bounds),
+        *schemas.checks.said_faults(wanted, at),
+        *schemas.checks.people_faults(wanted, guide, day),
+        *schemas.checks.set_faults(wanted.form, wanted.materials, guide, bounds),
     ]
     return [ProblemFault(at=f.at, rule=f.rule, message=f.message.zh) for f in faults]
 

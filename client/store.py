@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from client.errors import NumbersUsedUp, StoreBusy
 from client.sealing import Seal
 from client.uploads import Source
-from schemas.terminals import NumberView
+
+if TYPE_CHECKING:
+    from schemas.terminals import NumberView
 
 VERSION = 1
 """Of the tables; a store of another is not opened."""
@@ -285,7 +287,7 @@ class Store:
 
     # Numbers
 
-    def add_numbers(self, found: Iterable[NumberView]) -> None:
+    def add_numbers(self, found: Iterable["NumberView"]) -> None:
         """Keep numbers that were reserved."""
         self.database.executemany(
             "INSERT OR IGNORE INTO number (number, use_by, code) VALUES (?, ?, ?)",

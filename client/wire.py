@@ -4,7 +4,6 @@ An operation is written once, as a generator: it says what to send and how long 
 came of it. `SyncFace` and `AsyncFace` take such steps; nothing else differs between them.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from functools import wraps
@@ -125,7 +124,11 @@ class AsyncFace:
         try:
             if isinstance(effect, Send):
                 return await self.line.request(**_request(effect))
-            return await asyncio.sleep(effect.seconds) if isinstance(effect, Pause) else None
+            if isinstance(effect, Pause):
+                import asyncio  # noqa: PLC0415 -- a plain terminal has no use for it
+
+                return await asyncio.sleep(effect.seconds)
+            return None
         except httpx.TransportError as lost:
             return lost
 
@@ -158,7 +161,7 @@ class stream(Generic[P, T]):
     """A method whose steps give things as they come: an iterator, or an asynchronous one."""
 
     def __init__(
-        self, steps: Callable[Concatenate[Any, P], Steps[None]], of: type[T] | None = None
+        self, steps: Callable[Concatenate[Any, P], Steps[None]], of: Callable[[], type[T]]
     ) -> None:
         self.steps = steps
         self.__doc__ = steps.__doc__
@@ -181,7 +184,7 @@ class stream(Generic[P, T]):
 
 
 def streaming(
-    of: type[T],
+    of: Callable[[], type[T]],
 ) -> Callable[[Callable[Concatenate[Any, P], Steps[None]]], stream[P, T]]:
     """Make steps that give things of a type a stream of such."""
     return lambda steps: stream(steps, of)

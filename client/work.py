@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import to_jsonable_python
 
@@ -33,10 +33,15 @@ from client.errors import (
     Unsettled,
 )
 from client.guides import LOCAL, LocalGuide, Shelf, check
+from client.later import later
 from client.store import OPEN, Row, Store
 from client.uploads import Source, source_of
 from schemas.problems import ProblemFault
-from schemas.terminals import Limits
+
+if TYPE_CHECKING:
+    import schemas.terminals
+else:
+    schemas = later("terminals")
 
 CHINA = timezone(timedelta(hours=8))
 BACK = timedelta(minutes=5)
@@ -101,10 +106,10 @@ class Work:
         return datetime.now(UTC).astimezone(CHINA) + timedelta(seconds=self.client.ahead)
 
     @property
-    def limits(self) -> Limits | None:
+    def limits(self) -> "schemas.terminals.Limits | None":
         """What the service allows a terminal that has no line; None before the first contact."""
         said = self.store.fact(LIMITS)
-        return Limits.model_validate_json(said) if said is not None else None
+        return schemas.terminals.Limits.model_validate_json(said) if said is not None else None
 
     @property
     def contact(self) -> datetime | None:
