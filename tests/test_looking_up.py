@@ -161,7 +161,7 @@ class TestDivisions:
         assert (await http.get(f"/v1/divisions/{code}", headers=reader)).json()["name"] == name
 
     async def test_unknown(self, http: httpx.AsyncClient, reader: dict[str, str]) -> None:
-        for code in ("999999", "x", "%00", "330106?scheme=nbs"):
+        for code in ("999999", "x", "%00", "999999?scheme=nbs"):
             answer = await http.get(f"/v1/divisions/{code}", headers=reader)
             assert (answer.status_code, answer.json()["code"]) == (404, "division-not-found")
         answer = await http.get("/v1/divisions/330106?scheme=xyz", headers=reader)
