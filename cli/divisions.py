@@ -23,6 +23,7 @@ from kit.db import Sessions, transaction
 from matters.models import GuideLayer
 from outlets.models import Agreement, Outlet
 from routing.models import RoutingRule
+from routing.rules import OURS
 from schemas.divisions import LEVELS
 
 CODE = 6
@@ -78,12 +79,13 @@ class Seen(NamedTuple):
     plan: Plan
     touched: list[Touched]
     uncovered: list[Line]
-    """Counties that no agency of some level covers yet."""
+    """Counties of ours that no agency of some level covers yet."""
 
     @property
     def only_adds(self) -> bool:
         """Tell whether nothing that is known changes: a first list, a history, or what is there already."""
-        return self.plan.is_first or not (self.plan.changes.size and self.plan.writes.size)
+        is_history = self.plan.listed.form is Form.HISTORY
+        return self.plan.is_first or is_history or not self.plan.writes.size
 
 
 async def see(session: AsyncSession, planned: Plan) -> Seen:
@@ -93,8 +95,8 @@ async def see(session: AsyncSession, planned: Plan) -> Seen:
     for what in standing(planned.day) if changes.size else ():
         touched += [Touched(*row) for row in await queries.standing(session, what, within, at)]
     fresh = [*changes.appear, *(p.after for p in changes.pairs if p.after.code != p.before.code)]
-    counties = {line.code: line for line in fresh if line.level == COUNTY}
-    covered = await agencies.levels_covering(session, counties) if touched or counties else {}
+    counties = {f.code: f for f in fresh if f.level == COUNTY and f.code.startswith(OURS)}
+    covered = await agencies.levels_covering(session, counties)
     bare = [
         line for code, line in counties.items() if covered.get(code, set()) < set(LEVELS[:COUNTY])
     ]
@@ -157,6 +159,8 @@ def told(seen: Seen) -> Iterator[str]:
         yield f"renamed     {_both(pair)}"
     for pair in changes.moved:
         yield f"moved       {_both(pair)} in {names(pair.after.parent)}, before in {names(pair.before.parent)}"
+    for place in planned.writes.drop:
+        yield f"taken back  {place.code} {place.name}, of an earlier list of that day"
     yield from _consequences(seen)
 
 

@@ -23,6 +23,8 @@ from divisions.memory import KIND, DivisionsMemory
 from kit.db import Sessions, make_engine, make_sessions, transaction
 from kit.embedded import OWNER, SERVICE
 from kit.generations import Follower
+from outlets.memory import OutletInfo
+from territory.service import survey
 from tests.conftest import TEMPLATE, Server
 
 Command: TypeAlias = Callable[..., Awaitable[Result]]
@@ -151,7 +153,8 @@ async def lived_in(own: Sessions, tmp_path: Path) -> None:
 async def rows(engine: AsyncEngine) -> list[Any]:
     async with engine.connect() as connection:
         found = await connection.execute(
-            sa.text("SELECT d.*, g.value FROM division d, generation g WHERE g.kind = 'divisions'"
+            sa.text("SELECT d.scheme, d.code, d.valid_from, d.valid_to, d.name, d.parent, d.lat, d.successors,"
+                    " d.generation, g.value FROM division d, generation g WHERE g.kind = 'divisions'"
                     " AND d.code LIKE '33%' ORDER BY scheme, code, valid_from")
         )  # fmt: skip
         return list(found.all())
@@ -193,6 +196,25 @@ async def test_what_a_list_changes_and_touches_is_seen_before_it_is_done(
     assert await rows(engine) == before
 
 
+async def test_a_new_county_and_a_first_township_are_told_with_what_they_ask_for(
+    own: Sessions, tmp_path: Path
+) -> None:
+    """A county without agencies decides nothing; 龙港 with a township is no place for an outlet any more."""
+    await load_registry(own, {"outlets": [outlet("330383999991", "330383")]})
+    changes = tmp_path / "changes.csv"
+    rows = [
+        {"change": "added", "code": code, "name": name, "county_code": parent}
+        for code, name, parent in (("330115", "新城区", "330100"), ("330383001", "龙港街道", "330383"))
+    ]  # fmt: skip
+    seen = await lists.look(own, written(changes, rows), NEXT_YEAR)
+    assert [line.code for line in seen.uncovered] == ["330115"]
+    outlets = [one.key for one in seen.touched if one.kind == "outlet"]
+    assert outlets == ["330383999991"]
+    told = [*lists.told(seen)]
+    assert told[0].startswith("mca, from 2027-01-01: 2 appear, 0 disappear")
+    assert told[-1].startswith("uncovered   330115 新城区")
+
+
 async def test_it_is_done_whole_once_and_every_process_follows(
     engine: AsyncEngine, own: Sessions, next_year: Path
 ) -> None:
@@ -218,6 +240,14 @@ async def test_it_is_done_whole_once_and_every_process_follows(
         assert stale is not None
         assert [place.code for place in stale.now] == [heir]
     assert memory.get(MOVED, NEXT_YEAR).lat == memory.get(TOWN, TODAY).lat
+    outlets = [
+        OutletInfo(str(n), "测试", "SRCB", None, "bank_branch", "basic", "active", place, "", None, None, "",
+                   "", 1, None, None, True, 1)
+        for n, place in enumerate((TOWN, GONE))
+    ]  # fmt: skip
+    land = survey(memory, outlets, "330000", NEXT_YEAR)  # Who stands in a moved town counts there.
+    assert {u.place.code for u in land.units if u.outlets} == {MOVED, HEIR}
+    assert land.unplaced == []
     assert memory.counterpart(memory.get("330109105", NEXT_YEAR, "nbs"), NEXT_YEAR) == memory.get(
         MOVED, NEXT_YEAR
     )
@@ -282,7 +312,7 @@ class TestCommand:
         return run
 
     async def test_it_shows_and_asks_before_it_does(
-        self, engine: AsyncEngine, syt: Command, next_year: Path
+        self, engine: AsyncEngine, syt: Command, next_year: Path, tmp_path: Path
     ) -> None:
         before = await rows(engine)
         for words in ((), ("--preview",)):
@@ -294,6 +324,12 @@ class TestCommand:
         done, again = [await syt(str(next_year), "--apply", "--on", "2027-01-01") for _ in range(2)]
         assert (done.exit_code, done.stderr) == (0, "divisions: 6 changed\n")
         assert (again.exit_code, again.stderr) == (0, "divisions: 0 changed\n")
+        old = written(tmp_path / "old.csv", zhejiang())
+        asked = await syt(str(old), "--on", "2027-01-01")  # It would undo what was done.
+        assert f"taken back  {NEW} 新运街道" in asked.stdout
+        assert asked.stderr == "divisions: nothing was changed; do it with --apply\n"
+        assert (await syt(str(old), "--on", "2027-01-01", "--apply")).exit_code == 0
+        assert [row[:-2] for row in await rows(engine)] == [row[:-2] for row in before]
 
     async def test_the_changes_of_2026_become_what_they_seem(
         self, syt: Command, own: Sessions, tmp_path: Path

@@ -173,6 +173,15 @@ def test_the_outlet_does_not_decide_where_a_place_is_asked_for(state: State) -> 
         assert code(routed(state, guide(state), {"insured_place": HERE}, outlet)) == HERE
 
 
+def test_an_outlet_of_a_county_that_is_no_more_is_where_that_went(state: State) -> None:
+    """An outlet keeps the code that it was registered with until somebody moves it."""
+    found = stepped(state, Basis.OUTLET, Level.COUNTY)
+    assert code(routed(state, found, {"insured_place": HERE}, "330103")) == "330105"
+    assert (
+        code(routed(state, found, {"insured_place": HERE}, "330104")) is None
+    )  # Two took its place.
+
+
 @pytest.mark.parametrize(
     ("level", "agency"),
     [(Level.COUNTY, "330302"), (Level.CITY, "330399"), (Level.PROVINCE, "339900")],
