@@ -23,6 +23,7 @@ from divisions.memory import KIND, DivisionsMemory
 from kit.db import Sessions, make_engine, make_sessions, transaction
 from kit.embedded import OWNER, SERVICE
 from kit.generations import Follower
+from outlets.finding import Segment
 from outlets.memory import OutletInfo
 from territory.service import survey
 from tests.conftest import TEMPLATE, Server
@@ -245,7 +246,8 @@ async def test_it_is_done_whole_once_and_every_process_follows(
                    "", 1, None, None, True, 1)
         for n, place in enumerate((TOWN, GONE))
     ]  # fmt: skip
-    land = survey(memory, outlets, "330000", NEXT_YEAR)  # Who stands in a moved town counts there.
+    active = [Segment(outlets).active(frozenset())]
+    land = survey(memory, active, "330000", NEXT_YEAR)  # Who stands in a moved town counts there.
     assert {u.place.code for u in land.units if u.outlets} == {MOVED, HEIR}
     assert land.unplaced == []
     assert memory.counterpart(memory.get("330109105", NEXT_YEAR, "nbs"), NEXT_YEAR) == memory.get(
