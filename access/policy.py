@@ -152,6 +152,8 @@ class May(StrEnum):
     RECTIFICATION_READ = "rectification:read"
     REGISTRY_READ = "registry:read"
     ROUTING_READ = "routing:read"
+    SUBSCRIPTION_MANAGE = "subscription:manage"
+    SUBSCRIPTION_READ = "subscription:read"
     SUPERVISION_ANSWER = "supervision:answer"
     SUPERVISION_READ = "supervision:read"
     TASK_CLAIM = "task:claim"
@@ -217,7 +219,7 @@ GRANTS = MappingProxyType(
         | ROSTER
         | {
             May.AGREEMENT_READ, May.EVENT_READ, May.GRANT_APPLY, May.OUTLET_CHANGE, May.OUTLET_IMPORT,
-            May.RATING_READ, May.TELLER_QUALIFY,
+            May.RATING_READ, May.SUBSCRIPTION_MANAGE, May.SUBSCRIPTION_READ, May.TELLER_QUALIFY,
         },
         Role.ACCEPTANCE_OFFICER: READING
         | {
@@ -236,10 +238,13 @@ GRANTS = MappingProxyType(
         Role.AGENCY_HEAD: PUBLIC
         | APPOINTING
         | RECTIFYING
-        | {May.EVENT_READ, May.GRANT_APPLY, May.SUPERVISION_READ},
+        | {
+            May.EVENT_READ, May.GRANT_APPLY, May.SUBSCRIPTION_MANAGE, May.SUBSCRIPTION_READ,
+            May.SUPERVISION_READ,
+        },
         Role.AUDITOR: READING | SUPERVISING | STAFF | RATED | {
             May.ACCESS_READ, May.AGREEMENT_READ, May.EVIDENCE_READ, May.GRANT_READ, May.GUIDE_READ,
-            May.NOTICE_READ, May.RECONCILIATION_READ,
+            May.NOTICE_READ, May.RECONCILIATION_READ, May.SUBSCRIPTION_READ,
         },
         Role.CONTROL_OFFICER: READING
         | APPOINTING
@@ -250,6 +255,7 @@ GRANTS = MappingProxyType(
             May.ACCESS_READ, May.AGREEMENT_READ, May.CHECK_ACT, May.CHECK_DO, May.EVIDENCE_READ,
             May.GRANT_CHECK, May.GUIDE_READ, May.NOTICE_READ, May.RECONCILIATION_READ,
             May.RECONCILIATION_SETTLE, May.RECTIFICATION_ACT, May.RECTIFICATION_JUDGE,
+            May.SUBSCRIPTION_READ,
         },
         Role.OUTLET_ADMIN: PUBLIC
         | STAFF

@@ -48,6 +48,7 @@ from api.routes import (
     routing,
     sheets,
     staff,
+    subscriptions,
     supervision,
     tasks,
     terminals,
@@ -60,7 +61,8 @@ from kit.telemetry import traces, wanted
 
 ROUTERS: tuple[Any, ...] = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
-    supervision.router, imports.router, exports.router, coverage.router, outlets.router,
+    subscriptions.router, supervision.router, imports.router, exports.router, coverage.router,
+    outlets.router,
     applications.batches, documents.router,
     progress.router, ratings.router, ratings.applicants, notices.router,
     divisions.router, agencies.router, routing.router, oauth.router, pages.router,

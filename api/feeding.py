@@ -176,7 +176,7 @@ class Stream(Response):
     def __init__(
         self, reader: Reader, held: State, request: Request, first: Told, stack: ExitStack, waiter: Waiter
     ) -> None:  # fmt: skip
-        super().__init__(headers={"X-Accel-Buffering": "no"})
+        super().__init__()
         del self.headers["content-length"]
         self._reader, self._held, self._request = reader, held, request
         self._first, self._stack, self._waiter = first, stack, waiter

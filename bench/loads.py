@@ -185,7 +185,8 @@ def _feed(site: Site) -> Iterator[Load]:
         ("auditor", site.people.auditor, person("scale-auditor", [Held(Role.AUDITOR, "330000")])),
     )  # fmt: skip
     for who, token, caller in people:
-        pager = Pager(cast(State, SimpleNamespace(keys=keys)), "events", caller, EventFilter())
+        held = cast(State, SimpleNamespace(keys=keys))
+        pager = Pager(held, "events", caller, EventFilter(), lasting=True)
         for place, seq in (("start", 0), ("middle", last // 2), ("end", last - 100)):
             request = get(f"/v1/events?after={pager.mark([1, seq])}", token)
             yield Load(f"feed of the {who} from its {place}", OTHERS, lambda r=request: cycle([r]))  # type: ignore[misc]

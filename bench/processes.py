@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cli.home import cluster_of
@@ -26,15 +26,18 @@ class BenchFailed(Exception):
 
 @contextlib.contextmanager
 def running(
-    arguments: Sequence[str], *, log: Path, pass_fd: int | None = None, home: Path | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+    arguments: Sequence[str], *, log: Path, pass_fd: int | None = None, home: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:  # fmt: skip
     """Run `python -m` with `arguments` beside us; stop it at the end, however that comes.
 
     It has a session of its own: Ctrl-C is for us alone, and we tell it to stop.
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SYT_")}
-    environment |= {"PYTHONPATH": str(ROOT), "SYT_CORES": "[]"} | (
-        {"SYT_HOME": str(home)} if home else {}
+    environment |= (
+        {"PYTHONPATH": str(ROOT), "SYT_CORES": "[]"}
+        | ({"SYT_HOME": str(home)} if home else {})
+        | dict(env or {})
     )
     with log.open("ab") as out:
         child = subprocess.Popen(
@@ -93,11 +96,13 @@ def new_home() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def service(home: Path, workers: int) -> Iterator[tuple[int, int]]:
+def service(
+    home: Path, workers: int, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, int]]:
     """Run the demonstration; give its port and the id of its supervising process."""
     port, log = free_port(), home / "service.log"
     command = ["cli.main", "demo", "--port", str(port), "--workers", str(workers)]
-    with running(command, log=log, home=home) as child:
+    with running(command, log=log, home=home, env=env) as child:
         wait_ready(f"http://127.0.0.1:{port}/health/ready", child, log)
         try:
             yield port, child.pid

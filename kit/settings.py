@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    StringConstraints,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -205,6 +213,16 @@ class Settings(BaseSettings):
 
     sms_key: SecretStr | None = None
     """Bearer key of the gateway."""
+
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks beside the public ones to which messages of subscriptions may be sent, as JSON:
+    `["10.20.0.0/16"]`; none: no private, local or shared address is connected to."""
+
+    webhook_http: bool = False
+    """Whether addresses of subscriptions may be plain http; only for a network of one's own."""
+
+    webhook_certificates: Path | None = None
+    """File of certificates to believe of targets, instead of those that everybody does."""
 
     log: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from migrations.tables import metadata
+from migrations.tables import QUEUE, metadata
 
 HERE = Path(__file__).parent
 DEFAULT_GRANTS = "SELECT, INSERT, UPDATE"
@@ -118,6 +118,9 @@ async def _grant(connection: AsyncConnection, role: str | None) -> None:
         wanted = table.info.get("grants", DEFAULT_GRANTS)
         statements.append(f"REVOKE ALL ON {table.name} FROM {quoted}")
         statements.append(f"GRANT {wanted} ON {table.name} TO {quoted}")
+    for name in QUEUE:
+        statements.append(f"REVOKE ALL ON {name} FROM {quoted}")
+        statements.append(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {quoted}")
     statements.append(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
     statements.append(f"GRANT EXECUTE ON FUNCTION make_event_partitions(int) TO {quoted}")
     for statement in statements:

@@ -11,9 +11,14 @@ MODULES = (
     "importing.models", "kit.generations", "kit.repeats", "kit.workdays", "matters.models",
     "notices.models", "outlets.models", "ratings.models", "routing.models", "supervision.models",
     "terminals.models",
+    "webhooks.models",
 )  # fmt: skip
 """Modules with tables, by name: an import that nobody uses is one that a linter may drop. A test holds
 the list against the tree."""
+
+
+QUEUE = ("pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics")
+"""Tables of the job queue, which are the library's: no model of ours tells of them."""
 
 
 def metadata() -> MetaData:

@@ -41,6 +41,7 @@ CHANGING = (
     "spot_stratum", "document", "rating", "rating_figure", "rectification", "notice",
     "outlet_import", "outlet_import_report",
     "core_call", "core_mark", "core_difference", "event_of_bank",
+    "webhook_subscription", "webhook_target", "webhook_delivery",
 )  # fmt: skip
 
 
@@ -192,6 +193,7 @@ async def clean(owner: AsyncEngine) -> AsyncIterator[None]:
         )
         await connection.execute(sa.text("UPDATE spot_mark SET seq = 0"))
         await connection.execute(sa.text("UPDATE notice_mark SET seq = 0"))
+        await connection.execute(sa.text("UPDATE webhook_mark SET seq = 0"))
 
 
 @pytest.fixture

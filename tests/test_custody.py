@@ -65,7 +65,7 @@ async def full(http: httpx.AsyncClient, make: Make, state: State) -> None:
         asked = await m.act(http, officer, made, "ask_correction", reasons=[REASON], by=by)
         assert asked.status_code == 200, asked.text
         await m.submit(http, teller)
-        await _brought_in(http, make, state, n)
+        await _others(http, make, state, n)
     claimed = await http.post("/v1/tasks/claim", json={"limit": 50}, headers=reviewer)
     for case in claimed.json()["items"]:
         url = f"/v1/applications/{case['number']}/reveal"
@@ -83,10 +83,27 @@ async def full(http: httpx.AsyncClient, make: Make, state: State) -> None:
         assert (await http.post(url, json=said, headers=boss | first)).status_code == 200
 
 
+async def _others(http: httpx.AsyncClient, make: Make, state: State, n: int) -> None:
+    """What is no application's."""
+    await _brought_in(http, make, state, n)
+    await _subscribed(http, make)
+
+
 async def _brought_in(http: httpx.AsyncClient, make: Make, state: State, n: int) -> None:
     """A spreadsheet of a row, judged."""
     sheet, who = imports.text([imports.row(n)]), await make.person(Role.OUTLET_ADMIN)
     await imports.run(http, imports.runner_of(state), who, sheet, dry_run="true")
+
+
+async def _subscribed(http: httpx.AsyncClient, make: Make) -> None:
+    """A subscription whose secret was turned over: both are kept."""
+    who = await make.person(Role.BANK_ADMIN, "SRCB")
+    body = {"name": "推送", "url": "https://bank.example/events", "bank": "SRCB"}
+    made = (await http.post("/v1/subscriptions", json=body, headers=who)).json()
+    url = f"/v1/subscriptions/{made['subscription']}/actions"
+    version = {"If-Match": '"1"'}
+    turned = await http.post(url, json={"action": "rotate"}, headers=who | version)
+    assert turned.status_code == 200, turned.text
 
 
 async def _supervised(state: State, case: dict[str, Any]) -> None:

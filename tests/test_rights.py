@@ -3,6 +3,7 @@
 A new operation needs an entry in `TRIED`: where it leads, what it is sent, and how it answers elsewhere.
 """
 
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
@@ -26,6 +27,7 @@ from supervision.models import Order, SpotCheck
 from tests import make as m
 from tests.conftest import empty
 from tests.make import Make
+from webhooks.models import Delivery
 
 Headers = dict[str, str]
 ROUTES = {found.name: found[1:] for found in operations()}
@@ -76,6 +78,9 @@ PERSON = Try(sees=May.TELLER_READ, elsewhere="missing")
 UNSOUND = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
 """A key of the right shape with which anybody could sign."""
 
+SENT = Try(sees=May.SUBSCRIPTION_READ, elsewhere="missing", blind=frozenset({Role.AGENCY_HEAD}))
+"""A subscription of the bank's: no agency sees it, but those who check the whole province."""
+
 TERMS = Try(sees=May.AGREEMENT_READ, elsewhere="missing")
 BEHIND = Try(sees=May.REGISTRY_READ, elsewhere="missing")
 AGREEMENT = {
@@ -120,6 +125,15 @@ TRIED: dict[str, Try] = {
     "list_application_documents": SEEN,
     "look_at_document": SEEN,
     "print_document": SEEN._replace(body={"purpose": "当面交给申请人"}),
+    "list_subscriptions": PLAIN,
+    "make_subscription": Try(
+        {"name": "推送", "url": "http://x.example/?q=1", "bank": "SRCB"}, elsewhere="forbidden",
+        bodies={Role.AGENCY_HEAD: {"name": "推送", "url": "http://x.example/?q=1", "agency": "330106"}},
+    ),
+    **dict.fromkeys(("get_subscription", "list_deliveries"), SENT),
+    "change_subscription": SENT._replace(body={"name": "推送"}),
+    "act_on_subscription": SENT._replace(body={"action": "pause"}),
+    "act_on_delivery": SENT._replace(body={"action": "redeliver"}),
     "list_notices": PLAIN,
     "act_on_notice": Try(
         {"action": "told", "way": "phone"}, sees=May.NOTICE_READ, elsewhere="missing"
@@ -221,6 +235,7 @@ async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator
     async with httpx.AsyncClient(transport=transport, base_url="http://outlet.test") as http:
         things = await _things(http, own, here.outlet)
         things |= await _supervised(state, things["number"], here.outlet)
+        things["delivery"] = await _sent(state, things["subscription"], things["number"])
         things |= {"terminal": here.terminal, "teller": here.teller}
         things["lost"] = (await make.place()).terminal  # Nobody calls from it: its tokens end here.
         yield World(own, foreign, things, http)
@@ -253,12 +268,17 @@ async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str
         headers=own[Role.BANK_ADMIN] | {"If-Match": '"1"'},
     )  # fmt: skip
     assert proposed.status_code == 202, proposed.text
+    sent = await http.post(
+        "/v1/subscriptions", headers=own[Role.BANK_ADMIN],
+        json={"name": "推送", "url": "https://bank.example/events", "bank": "SRCB"},
+    )  # fmt: skip
+    assert sent.status_code == 201, sent.text
     return {
         "bank": "SRCB", "agreement": "TRIED-1", "proposal": proposed.json()["proposal"],
         "matter": m.RECORD, "outlet": outlet, "number": made.json()["number"], "version": "1",
         "other": "1", "division": "330106", "code": "330106", "document": "REC", "grant": right.json()["id"],
         "file": stored.json()["file"], "upload": upload.json()["upload"],
-        "id": brought.json()["id"],
+        "id": brought.json()["id"], "subscription": sent.json()["subscription"],
     }  # fmt: skip
 
 
@@ -301,6 +321,17 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
             "notice": str(notice.id),
             "difference": str(differs.id),
         }
+
+
+async def _sent(state: State, subscription: str, number: str) -> str:
+    delivery = Delivery(
+        subscription=uuid.UUID(subscription), seq=1, event=1, event_at=now(), kind="application.received",
+        application=number, state="dead", created_at=now(), next_at=now(), until=now(), attempts=[],
+    )  # fmt: skip
+    async with transaction(state.sessions) as session:
+        session.add(delivery)
+        await session.flush()
+    return str(delivery.id)
 
 
 def filled(value: Any, things: Mapping[str, str]) -> Any:

@@ -32,6 +32,7 @@ from worker import (
     sweeping,
     telling,
     watch,
+    webhooks,
 )
 
 TASKS = (
@@ -62,8 +63,10 @@ async def work(settings: Settings) -> None:
     vault = Vault(files, load_keys(settings), sessions)
     bringing = importing.task(vault, office.shelves)
     tasks = (*TASKS, sealing, *office.tasks(), sweeping.task(files), bringing)
-    tasks = (*tasks, *at_cores.tasks(office, cores))
-    tasks = (*tasks, *telling.sender(settings, office).tasks())
+    sending, telling_them = webhooks.deliverer(settings), telling.sender(settings, office)
+    tasks = (
+        *tasks, *at_cores.tasks(office, cores), *telling_them.tasks(), *sending.tasks(),
+    )  # fmt: skip
     running = [asyncio.create_task(task.run(sessions), name=task.name) for task in tasks]
     running.append(asyncio.create_task(office.follower.follow(), name="follow"))
     stop = asyncio.Event()
@@ -74,7 +77,7 @@ async def work(settings: Settings) -> None:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-    await cores.close()
+    await asyncio.gather(cores.close(), sending.close())
     await engine.dispose()
     structlog.get_logger().info("worker_stopped")
 

@@ -16,6 +16,9 @@ from schemas.events import EventFilter, EventPage
 
 router = APIRouter(prefix="/v1/events", tags=["events"], route_class=ContractRoute)
 
+AT_ONCE = 200
+"""Events that a stream reads at once."""
+
 TOLD: dict[int | str, Any] = {
     200: {
         "content": {
@@ -45,8 +48,11 @@ async def list_events(
     """
     if last_event_id:
         narrow = narrow.model_copy(update={"after": last_event_id})
+    is_stream = STREAM in request.headers.get("accept", "")
+    if is_stream:
+        narrow = narrow.model_copy(update={"limit": AT_ONCE})
     reader = Reader(request, held, caller, narrow)
-    if STREAM in request.headers.get("accept", ""):
+    if is_stream:
         return await stream(reader, held, request)
     if not narrow.wait:
         return json(page(reader, await reader.read()))

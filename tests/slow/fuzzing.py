@@ -88,8 +88,8 @@ def served(settings: Settings) -> Iterator[Running]:
             while not server.started:
                 assert thread.is_alive()
                 time.sleep(0.01)
-            app.state.syt.buckets = Buckets(10**9, 10**9)
-            app.state.syt.doors = Buckets(10**9, 10**9)
+            app.state.syt.buckets = app.state.syt.doors = Buckets(10**9, 10**9)
+            app.state.syt.watcher.close()  # As while it leaves: no call is held back.
             port = listener.getsockname()[1]
             owner = make_engine(settings.owner_url or "", pool_size=2)
             yield Running(app, loop, f"http://127.0.0.1:{port}", port, *_known(app, loop), owner)
