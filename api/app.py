@@ -22,6 +22,7 @@ from api.routes import (
     applications,
     banks,
     catalogue,
+    contacts,
     coverage,
     divisions,
     documents,
@@ -69,7 +70,7 @@ ROUTERS: tuple[Any, ...] = (
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, looking.router, evidence.router, staff.router,
     reconciliations.router,
-    banks.router, agreements.router, proposals.router, registry.router,
+    banks.router, agreements.router, proposals.router, registry.router, contacts.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""
 

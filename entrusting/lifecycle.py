@@ -35,12 +35,12 @@ MOVES = (
     Move("fail", LOOKED_AT, "rectifying", May.OUTLET_DECIDE, "sheet"),
     Move("rectify", frozenset({"active"}), "rectifying", May.OUTLET_DECIDE, "reason"),
     Move("suspend", WORKING, "suspended", May.OUTLET_CHANGE, "reason"),
-    Move("resume", SUSPENDED, None, May.OUTLET_DECIDE, "reason"),
+    Move("resume", SUSPENDED, None, May.OUTLET_CHANGE, "reason"),
     Move("exit", APPLIED, "exited", May.OUTLET_CHANGE, "reason"),
     Move("exit", LOOKED_AT | SUSPENDED, "exited", May.OUTLET_DECIDE, "reason"),
 )
-"""A bank may stop an outlet of its own at once, and take an application back; to open one again, or to close
-one that people rely on, is the administrator's."""
+"""A bank may stop an outlet of its own at once, open again what it stopped itself, and take an application
+back; what the administrator stopped he alone opens, and to close one that people rely on is his, too."""
 
 FAILURES = 2
 """So many in a row end it."""

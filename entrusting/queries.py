@@ -231,6 +231,32 @@ async def proposals(
     return (await session.exec(statement.limit(narrow.limit + 1))).all()
 
 
+def _overdue(day: date) -> tuple[sa.ColumnElement[bool], ...]:
+    is_rectifying = col(Outlet.status) == sa.literal_column("'rectifying'")  # As the index has it.
+    return (is_rectifying, col(Outlet.rectify_by) < day)
+
+
+async def overdue(
+    session: AsyncSession, reach: Reach, day: date, after: tuple[date, str] | None, limit: int
+) -> Sequence[Outlet]:
+    """List the outlets that a reach covers whose rectification is past its last day, the oldest first, one more
+    than the limit."""  # fmt: skip
+    key = (col(Outlet.rectify_by), col(Outlet.number))
+    statement = select(Outlet).where(_outlets(reach), *_overdue(day)).order_by(*key)
+    if after is not None:
+        statement = statement.where(sa.tuple_(*key) > sa.tuple_(*after))
+    return (await session.exec(statement.limit(limit + 1))).all()
+
+
+async def untold_overdue(session: AsyncSession, day: date, limit: int) -> Sequence[Outlet]:
+    """List outlets past the last day of their rectification of which nobody has been told, loose."""
+    untold = col(Outlet.rectify_told).is_distinct_from(col(Outlet.rectify_by))
+    statement = select(Outlet).where(*_overdue(day), untold).order_by(col(Outlet.rectify_by))
+    rows = (await session.exec(statement.limit(limit))).all()
+    session.expunge_all()
+    return rows
+
+
 async def supersede(session: AsyncSession, outlet: str) -> None:
     """Let what waits for a decision on an outlet wait no longer."""
     waits = await pending(session, outlet)

@@ -5,7 +5,7 @@ stays so: numbers, licences and proposals need no locks of their own.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -55,6 +55,7 @@ FAILED_WORDS = Words(
 DERIVED = {"generation", "created_at", "version", "open_week", "open_holiday"}
 """Columns that keep themselves, and those that follow from `opening`."""
 
+SYSTEM = "system"
 NO_AGREEMENT = Words("未填写服务协议，或协议已终止", "it has no agreement, or one that is over")
 BANK_NOT_ACTIVE = Words("所属银行尚未获准合作", "its bank has not been approved")
 
@@ -118,7 +119,7 @@ EMPTY: Mapping[str, Any] = {
     "phone": "", "hours": "", "village": None, "status": "applied", "is_sample": False,
     "suspended_from": None, "failed_checks": 0, "rectify_by": None, "opened_on": None,
     "closed_on": None, "approved_by": None, "contact_name": "", "contact_phone": "", "grade": None,
-    "checked_at": None,
+    "checked_at": None, "by_authority": False, "rectify_told": None,
 }  # fmt: skip
 
 
@@ -208,8 +209,15 @@ def allowed(caller: Caller, row: Outlet) -> list[str]:
     return [
         move.action
         for move in lifecycle.steps(row.status)
-        if reaches(caller, move.may, row) and not (move.action == "pass" and is_own(caller, row))
+        if reaches(caller, move.may, row)
+        and not (move.action == "pass" and is_own(caller, row))
+        and not (move.action == "resume" and held_down(caller, row))
     ]
+
+
+def held_down(caller: Caller, row: Outlet) -> bool:
+    """Tell whether the administrator stopped what a bank would open again."""
+    return row.by_authority and not reaches(caller, May.OUTLET_DECIDE, row)
 
 
 def is_own(caller: Caller, row: Outlet) -> bool:
@@ -265,7 +273,11 @@ def _move(caller: Caller, row: Outlet, action: str, version: int) -> lifecycle.M
     if row.version != version:
         raise RegistryStale(version=row.version)
     move = lifecycle.find(action, row.status)
-    if move is None or not reaches(caller, move.may, row):
+    if (
+        move is None
+        or not reaches(caller, move.may, row)
+        or (action == "resume" and held_down(caller, row))
+    ):
         raise RegistryActionNotAllowed(status=row.status, actions=allowed(caller, row))
     if action == "pass" and is_own(caller, row):
         raise OwnProposal()
@@ -306,6 +318,7 @@ def _step(row: Outlet, move: lifecycle.Move, after: str, caller: Caller) -> None
     if after != before:
         row.status, row.status_since = after, at
     row.suspended_from = before if after == "suspended" else None
+    row.by_authority = after == "suspended" and reaches(caller, May.OUTLET_DECIDE, row)
     if move.action == "fail":
         row.failed_checks += 1
     if after == "rectifying" and move.action in ("fail", "rectify"):
@@ -320,6 +333,21 @@ def _open(row: Outlet, at: datetime, caller: Caller) -> None:
     row.failed_checks, row.rectify_by = 0, None
     if row.opened_on is None:
         row.opened_on, row.approved_by = today(), caller.id
+
+
+async def tell_overdue(session: AsyncSession, day: date, limit: int) -> int:
+    """Tell of rectifications whose last day has passed, each last day once; give how many.
+
+    Told is what the outlet's history says from then on.
+    """
+    if not await queries.untold_overdue(session, day, 1):
+        return 0
+    await hold(session)
+    rows = await queries.untold_overdue(session, day, limit)
+    if rows:
+        told = [whole(row) | {"rectify_told": row.rectify_by} for row in rows]
+        await store(session, Outlet, told, Deed(SYSTEM, SYSTEM, "rectify_overdue"))
+    return len(rows)
 
 
 def _body_faults(move: lifecycle.Move, row: Outlet, wanted: OutletAction) -> Iterator[Fault]:

@@ -20,6 +20,7 @@ from importing.places import Finding, Places, Said, Where, put_right
 from importing.register import BRANCH, Register, Registered
 from kit.coordinates import Point, looks_swapped, to_cgcs2000
 from outlets import checks
+from outlets.contacts import NOBODY, Contact
 from schemas import hours
 from schemas.codes import mod_11_10
 from schemas.imports import FAULTS
@@ -126,6 +127,10 @@ class Row:
     findings: list[Finding] = field(default_factory=list)
     outlet: dict[str, Any] = field(default_factory=dict)
     registered: Registered | None = None
+    number: str = ""
+    """Of its outlet, once it is written."""
+
+    contact: Contact = NOBODY
     parent: Registered | None = None
     """What the row's parent is, where it names one."""
 
@@ -503,13 +508,13 @@ class Judge:
             row.outlet |= {"original_lat": point.lat, "original_lng": point.lng}
 
     def _phone(self, row: Row) -> None:
-        for name, column in (("phone", "phone"), ("contact_phone", "contact_phone")):
-            if said := row.values.get(name, ""):
+        for column in ("phone", "address"):
+            if said := row.values.get(column, ""):
                 row.outlet[column] = said
-        if found := row.values.get("contact_name", ""):
-            row.outlet["contact_name"] = found
-        if said := row.values.get("address", ""):
-            row.outlet["address"] = said
+        said = row.values.get("contact_phone", "")
+        if said and not checks.is_phone(said):
+            row.say("phone_invalid", "contact_phone")
+        row.contact = Contact(row.values.get("contact_name", ""), said)
 
     def _hours(self, row: Row) -> None:
         if said := row.values.get("hours", ""):

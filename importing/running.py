@@ -296,7 +296,9 @@ class _Work:
             written = writing.Written()
             if not job.dry_run:
                 registry = self._desk.registry
-                written = await writing.write(session, judge, rows, registry, self._deed)
+                written = await writing.write(
+                    session, judge, rows, registry, self._runner.vault.keys, self._deed
+                )
             counts = [
                 sum(row.verdict == name for row in rows) for name in ("ok", "fixed", "rejected")
             ]

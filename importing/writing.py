@@ -11,7 +11,8 @@ from importing import queries
 from importing.judging import Judge, Row, parent_words
 from importing.register import Sought
 from kit.clock import now
-from outlets import service
+from kit.crypto import KeyRing
+from outlets import contacts, service
 from outlets.memory import RegistryMemory
 from outlets.models import Bank, Outlet
 from outlets.service import Deed
@@ -56,7 +57,12 @@ def wanted(rows: Iterable[Row]) -> Sought:
 
 
 async def write(
-    session: AsyncSession, judge: Judge, rows: Sequence[Row], registry: RegistryMemory, deed: Deed
+    session: AsyncSession,
+    judge: Judge,
+    rows: Sequence[Row],
+    registry: RegistryMemory,
+    keys: KeyRing,
+    deed: Deed,
 ) -> Written:
     """Make or change the outlets of a batch. Rows that others overtook meanwhile are judged again.
 
@@ -75,14 +81,17 @@ async def write(
     changes = [(row, found[row.registered.number]) for row in good if row.registered is not None]
     waits, changed = [], []
     for row, old in changes:
+        row.number = old.number
         if judge.proposes and old.status not in OPEN_TO_BANKS:
             waits.append((row, old))
         else:
             changed.append(_whole(_row(old), row.outlet))
     kept = await service.store(session, Outlet, [*made, *changed], deed)
     proposals = await _propose(session, waits, deed) if waits else 0
-    created = sum(row["number"] in kept for row in made)
-    return Written(created, len(kept) - created, proposals)
+    created = {row["number"] for row in made} & {*kept}
+    people = {row.number: row.contact for row in good if any(row.contact) and not row.is_bad}
+    told = await contacts.keep(session, keys, people, deed.actor)
+    return Written(len(created), len({*kept, *told} - created), proposals)
 
 
 async def _banks(session: AsyncSession, rows: Sequence[Row], deed: Deed) -> None:
@@ -117,6 +126,7 @@ async def _numbered(
                 "number": number, "proposed_by": deed.actor, "status_since": at,
                 "agreement": _agreement(registry, row.outlet, at.date()),
             }  # fmt: skip
+            row.number = number
             made.append(_whole({**NEW, **own}, row.outlet))
     return made
 

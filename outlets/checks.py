@@ -191,9 +191,15 @@ def _licence(row: Row, known: Known) -> Iterator[Fault]:
         yield Fault("/licence", "form", LICENCE_WORDS)
 
 
+def is_phone(said: str) -> bool:
+    """Tell whether somebody can be called so: a mobile number, a landline, or a hotline."""
+    known = mobile_holds(said) or landline_holds(said) or HOTLINE_FORM.fullmatch(said)
+    return bool(known)
+
+
 def _phone(row: Row, known: Known) -> Iterator[Fault]:
     said = row.get("phone", "")
-    if said and not (mobile_holds(said) or landline_holds(said) or HOTLINE_FORM.fullmatch(said)):
+    if said and not is_phone(said):
         yield Fault("/phone", "form", PHONE_WORDS)
 
 

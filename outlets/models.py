@@ -112,6 +112,12 @@ class Outlet(Stamped, Dated, table=True):
             for name in ("bank", "status", "kind", "service_class", "division", "agreement")
         ),
         sa.Index("outlet_bank_division_idx", "bank", "division"),
+        sa.Index(
+            "outlet_rectify_by_idx",
+            "rectify_by",
+            "number",
+            postgresql_where=sa.text("status = 'rectifying'"),
+        ),
         sa.Index("outlet_open_week_idx", "open_week", postgresql_using="gist"),
     )
 
@@ -135,7 +141,17 @@ class Outlet(Stamped, Dated, table=True):
     failed_checks: int = Field(
         default=0, sa_column=_small("failed_checks"), description="One after another: two end it."
     )
+    by_authority: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": "false"},
+        description="Suspended by the outlet administrator: no bank resumes it.",
+    )
     rectify_by: date | None = Field(default=None, sa_type=sa.Date, description="Last day.")
+    rectify_told: date | None = Field(
+        default=None,
+        sa_type=sa.Date,
+        description="The last day of which it was told that it has passed.",
+    )
     grade: str | None = Field(default=None, max_length=12, description="Of the last sheet.")
     checked_at: datetime | None = Field(default=None, sa_type=Instant)
     division: str = Field(max_length=9, index=True, description="Township, or county without any.")
@@ -174,7 +190,10 @@ class Outlet(Stamped, Dated, table=True):
     equipment: list[str] = Field(default_factory=list, sa_column=_codes("equipment", 24))
     zones: list[str] = Field(default_factory=list, sa_column=_codes("zones", 16))
     contact_name: str = Field(
-        default="", max_length=60, sa_column_kwargs=EMPTY, description="Liaison (联络员)."
+        default="",
+        max_length=60,
+        sa_column_kwargs=EMPTY,
+        description="Empty, as the next: `OutletContact` holds it sealed. Code before it knows them.",
     )
     contact_phone: str = Field(default="", max_length=20, sa_column_kwargs=EMPTY)
     cnaps: str | None = Field(default=None, max_length=12, index=True)
@@ -194,6 +213,19 @@ class Outlet(Stamped, Dated, table=True):
     approved_by: str | None = Field(default=None, max_length=80)
     is_sample: bool = False
     version: int = 1
+
+
+class OutletContact(SQLModel, table=True):
+    """The liaison person of an outlet (联络员), sealed: name and telephone, for who looks after the outlet."""
+
+    __tablename__ = "outlet_contact"
+    __table_args__ = ({"info": {"grants": "SELECT, INSERT, UPDATE"}},)
+
+    outlet: str = Field(primary_key=True, foreign_key="outlet.number", max_length=12)
+    sealed: bytes
+    version: int = 1
+    changed_at: datetime = Field(sa_type=Instant)
+    changed_by: str = Field(max_length=80)
 
 
 class RegistryChange(SQLModel, table=True):

@@ -11,7 +11,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kit.db import SET, UNCOMPARED, Instant, Stamped, run
-from outlets.models import Agreement, Outlet
+from outlets.models import Agreement, Outlet, OutletContact
 
 T = TypeVar("T", bound=Stamped)
 
@@ -109,6 +109,12 @@ async def put_with_history(
         session, statement, rows=orjson.dumps(list(rows)).decode(), kind=known.name, **deed
     )
     return {str(row.key): int(row.version) for row in done.all()}
+
+
+async def contacts(session: AsyncSession, outlets: Sequence[str]) -> Sequence[OutletContact]:
+    """Load the liaison persons of outlets."""
+    wanted = col(OutletContact.outlet) == sa.any_(sa.literal([*outlets], ARRAY(sa.String)))
+    return (await session.exec(select(OutletContact).where(wanted))).all()
 
 
 async def last_number(session: AsyncSession, county: str) -> str | None:

@@ -283,6 +283,39 @@ class OutletAction(Request):
     sheet: SheetWanted | None = Field(None, description="Needed to pass and to fail.")
 
 
+class ContactWanted(Request):
+    """An outlet's liaison person; null: nobody."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=FILLED)] | None
+    phone: Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=FILLED)] | None
+
+
+class ContactView(Response):
+    """An outlet's liaison person, for who looks after the outlet."""
+
+    outlet: str
+    name: str | None
+    phone: str | None
+    changed_at: datetime | None
+    version: int
+
+
+class OverdueFilter(Listing):
+    """What is listed: all that the caller may look behind."""
+
+
+class OverdueView(Response):
+    """An outlet whose rectification is past its last day."""
+
+    outlet: str
+    name: str
+    bank: str
+    division: str
+    rectify_by: date = Field(description="The last day.")
+    days_over: int
+    told: bool = Field(description="Whether its history says so.")
+
+
 class AsOf(Request):
     """Which day an outlet is shown of."""
 

@@ -39,7 +39,7 @@ CHANGING = (
     "access_alert", "revocation", "attempt", "call_share", "number_block", "access_sequence",
     "evidence_block", "evidence_span", "supervision_order", "spot_check",
     "spot_stratum", "document", "rating", "rating_figure", "rectification", "notice",
-    "outlet_import", "outlet_import_report",
+    "outlet_import", "outlet_import_report", "outlet_contact",
     "core_call", "core_mark", "core_difference", "event_of_bank",
     "webhook_subscription", "webhook_target", "webhook_delivery",
 )  # fmt: skip

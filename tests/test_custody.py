@@ -89,8 +89,16 @@ async def _others(http: httpx.AsyncClient, make: Make, state: State, n: int) -> 
     await _subscribed(http, make)
 
 
+async def _reached(http: httpx.AsyncClient, make: Make) -> None:
+    url = f"/v1/outlets/{(await make.place()).outlet}/contact"
+    who = await make.person(Role.OUTLET_ADMIN) | {"If-Match": '"0"'}
+    named = await http.put(url, json={"name": "张三丰", "phone": "13900001234"}, headers=who)
+    assert named.status_code == 200, named.text
+
+
 async def _brought_in(http: httpx.AsyncClient, make: Make, state: State, n: int) -> None:
-    """A spreadsheet of a row, judged."""
+    """A spreadsheet of a row, judged; an outlet with a liaison person."""
+    await _reached(http, make)
     sheet, who = imports.text([imports.row(n)]), await make.person(Role.OUTLET_ADMIN)
     await imports.run(http, imports.runner_of(state), who, sheet, dry_run="true")
 

@@ -64,7 +64,9 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
     fresh = [number for number in registry.outlets if number not in before]
     async with owner.begin() as connection:
         await connection.execute(sa.text("TRUNCATE outlet_import, outlet_import_report"))
-        await connection.execute(sa.text("TRUNCATE cnaps_class, cnaps_area, outlet_proposal"))
+        await connection.execute(
+            sa.text("TRUNCATE cnaps_class, cnaps_area, outlet_proposal, outlet_contact")
+        )
         for table, keys in (("outlet", fresh), ("bank", [*({*registry.banks} - banks)])):
             key_ = "number" if table == "outlet" else "code"
             wanted = sa.text(f"DELETE FROM {table} WHERE {key_} = ANY(:keys)")
@@ -206,6 +208,32 @@ async def test_a_good_file_goes_in_and_again_changes_nothing(
     again = await run(http, runner, who, data)
     assert (again["ok"], again["created"], again["changed"]) == (3, 0, 0)
     assert await report(http, who, tried["id"]) == await report(http, who, again["id"])
+
+
+async def test_liaison_persons_stand_sealed_and_in_no_history(
+    http: httpx.AsyncClient, make: Make, runner: Runner, state: State, owner: AsyncEngine
+) -> None:
+    bank, who = await make.person(Role.BANK_ADMIN, "SRCB"), await make.person(Role.OUTLET_ADMIN)
+    people = {"联络员": "诸葛联络", "联络员电话": "13900001111"}
+    rows = [row(800, **people), row(801, **{**people, "联络员电话": "不知道"})]
+    done = await run(http, runner, bank, text(rows))
+    assert [r["fault"] for r in await report(http, bank, done["id"])] == ["", "phone_invalid"]
+    again = await run(http, runner, bank, text(rows[:1]))
+    other = await run(http, runner, bank, text([row(800, **{**people, "联络员电话": ""})]))
+    newer = await run(
+        http, runner, bank, text([row(800, **{"联络员": "司马联络", "联络员电话": ""})])
+    )
+    assert [made["changed"] for made in (again, other, newer)] == [0, 0, 1]
+    async with transaction(state.sessions) as session:
+        outlet = (await session.exec(select(Outlet).where(Outlet.cnaps == cnaps(800)))).one()
+    seen = (await http.get(f"/v1/outlets/{outlet.number}/contact", headers=who)).json()
+    assert (seen["name"], seen["phone"]) == ("司马联络", "13900001111")
+    async with owner.begin() as connection:
+        for table in ("outlet", "registry_change", "outlet_proposal"):
+            clear = await connection.scalar(sa.text(
+                f"SELECT count(*) FROM {table} t WHERE t::text LIKE '%联络%' OR t::text LIKE '%13900001111%'"
+            ))  # fmt: skip
+            assert clear == 0, table
 
 
 def workbook(fill: Callable[[Any, Any], None]) -> bytes:

@@ -24,6 +24,7 @@ from outlets.models import Outlet, OutletProposal, RegistryChange
 from schemas.outlets import OutletStatus
 from tests import make as m
 from tests.make import Make
+from worker import expiry
 
 Json = dict[str, Any]
 Headers = dict[str, str]
@@ -201,7 +202,12 @@ rectifying       pass>active fail>rectifying suspend>suspended exit>exited
 suspended        resume>active exit>exited
 exited
 """
-BANKS = {"applied": {"exit"}, "active": {"suspend"}, "rectifying": {"suspend"}}
+BANKS = {
+    "applied": {"exit"},
+    "active": {"suspend"},
+    "rectifying": {"suspend"},
+    "suspended": {"resume"},
+}
 """Steps that a bank takes by itself."""
 
 ACTIONS = ("start_check", "pass", "fail", "rectify", "suspend", "resume", "exit")
@@ -234,7 +240,7 @@ class TestLife:
                     assert answer.status_code == 200, answer.text
                     assert answer.json()["status"] == steps(status)[action], action
                 else:
-                    ever = side == "admin" or action in ("suspend", "exit")
+                    ever = side == "admin" or action in ("suspend", "resume", "exit")
                     assert answer.status_code == (409 if ever else 403), (side, status, action)
         for stranger in (people.foreign, people.other_bank):
             seen = await shown(http, stranger, place.outlet)
@@ -418,11 +424,73 @@ async def test_suspending_bites_in_every_process(
         pytest.fail("a process was never told")
     refused = await m.submit(http, make.teller(place))
     assert (refused.status_code, refused.json()["code"]) == (403, "outlet-closed")
-    assert stopped["actions"] == []
-    resumed = await act(http, people.admin, stopped, "resume", reason="恢复供电")
+    assert stopped["actions"] == ["resume"]
+    resumed = await act(http, people.bank, stopped, "resume", reason="恢复供电")
     assert resumed.json()["status"] == "active"
     await make.settle()
     assert (await m.submit(http, make.teller(place))).status_code == 201
+
+
+async def test_what_the_authority_stopped_no_bank_opens_again(
+    http: httpx.AsyncClient, make: Make, people: People
+) -> None:
+    """Until the authority has opened it: what the bank stops then is its own again."""
+    outlet = await shown(http, people.admin, (await make.place()).outlet)
+    await act(http, people.admin, outlet, "suspend", reason="检查发现搭售")
+    seen = await shown(http, people.bank, outlet["outlet"])
+    assert seen["actions"] == []
+    refused = await act(http, people.bank, seen, "resume", reason="已整改")
+    assert (refused.status_code, refused.json()["actions"]) == (409, [])
+    for who, action in (
+        (people.city, "resume"), (people.bank, "suspend"), (people.bank, "resume"),
+    ):  # fmt: skip
+        seen = await shown(http, who, outlet["outlet"])
+        answer = await act(http, who, seen, action, reason="核实")
+        assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "active"
+
+
+async def test_a_rectification_past_its_last_day_is_told_once(
+    http: httpx.AsyncClient, make: Make, people: People, sessions: Sessions
+) -> None:
+    """By two workers at once; in its history and in the list of who may look behind it."""
+    number, late = (await make.place()).outlet, today() - timedelta(days=1)
+    for last in (today(), late):
+        await make.change(Outlet, number=number, status="rectifying", rectify_by=last)
+        await asyncio.gather(*(expiry.RECTIFICATIONS.once(sessions) for _ in range(2)))
+    await expiry.RECTIFICATIONS.once(sessions)
+    changes = (await http.get(f"/v1/outlets/{number}/history", headers=people.bank)).json()
+    told = [one for one in changes["items"] if one["action"] == "rectify_overdue"]
+    assert [one["fields"] for one in told] == [{"rectify_told": [None, str(late)]}]
+    for who, sees in ((people.bank, True), (people.city, True), (people.foreign, False)):
+        listed = (await http.get("/v1/outlets/overdue?limit=200", headers=who)).json()["items"]
+        found = [one for one in listed if one["outlet"] == number]
+        assert [(one["days_over"], one["told"]) for one in found] == [(1, True)] * sees
+    teller = await http.get("/v1/outlets/overdue", headers=await make.person(Role.REVIEWER))
+    assert teller.status_code == 403
+
+
+async def test_a_liaison_person_is_shown_to_who_looks_after_the_outlet(
+    http: httpx.AsyncClient, make: Make, people: People, owner: AsyncEngine
+) -> None:
+    number = (await make.place()).outlet
+    url, none = f"/v1/outlets/{number}/contact", {"If-Match": '"0"'}
+    said = {"name": "欧阳联络", "phone": "13900005678"}
+    assert (await http.put(url, json=said, headers=people.bank)).status_code == 428
+    bad = await http.put(url, json={**said, "phone": "一二三"}, headers=people.bank | none)
+    assert (bad.status_code, bad.json()["errors"][0]["at"]) == (422, "/phone")
+    both = await asyncio.gather(
+        *(http.put(url, json=said, headers=who | none) for who in (people.bank, people.admin))
+    )
+    assert sorted(one.status_code for one in both) == [200, 412]
+    for who in (people.bank, people.admin, people.city):
+        shown_ = (await http.get(url, headers=who)).json()
+        assert {name: shown_[name] for name in said} == said
+    for who in (people.foreign, people.other_bank):
+        assert (await http.get(url, headers=who)).status_code == 404
+    gone = {"name": None, "phone": None}
+    removed = await http.put(url, json=gone, headers=people.bank | {"If-Match": '"1"'})
+    assert (removed.json()["name"], removed.json()["version"]) == (None, 2)
 
 
 class TestChanging:

@@ -194,7 +194,10 @@ TRIED: dict[str, Try] = {
     "apply_for_outlet": Try(OUTLET, elsewhere="forbidden"),
     "change_outlet": Try({"reason": "更正"}, elsewhere="missing"),
     "act_on_outlet": Try({"action": "suspend", "reason": "停电"}, elsewhere="missing"),
-    **dict.fromkeys(("list_outlet_history", "list_outlet_sheets"), Try(elsewhere="missing")),
+    **dict.fromkeys(
+        ("list_outlet_history", "list_outlet_sheets", "get_outlet_contact"), Try(elsewhere="missing")
+    ),
+    "put_outlet_contact": Try({"name": None, "phone": None}, elsewhere="missing"),
     "get_outlet_proposal": BEHIND,
     "act_on_outlet_proposal": BEHIND._replace(body={"action": "withdraw"}),
     "apply_for_grant": Try(

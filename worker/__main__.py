@@ -39,6 +39,7 @@ TASKS = (
     sequence.TASK,
     housekeeping.TASK,
     expiry.TASK,
+    expiry.RECTIFICATIONS,
     watch.TASK,
     lights.TASK,
     rectify.TASK,

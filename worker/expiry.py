@@ -1,8 +1,10 @@
-"""Agreements that run out are told of sixty days ahead: each last day once, however many workers there are."""
+"""Last days are told of, each once however many workers there are: of agreements sixty days ahead, of
+rectifications when they have passed."""
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from entrusting import service
 from entrusting.agreements import tell_expiry
 from kit.clock import today
 from kit.db import Sessions
@@ -26,4 +28,16 @@ async def tell(sessions: Sessions) -> float:
     return PERIOD
 
 
+async def tell_overdue(sessions: Sessions) -> float:
+    """Do it once."""
+
+    async def some(session: AsyncSession) -> int:
+        return await service.tell_overdue(session, today(), CHUNK)
+
+    if told := await until_none(sessions, some, CHUNK):
+        log.warning("rectifications_overdue", outlets=told, listed="GET /v1/outlets/overdue")
+    return PERIOD
+
+
 TASK = Task("tell_expiry", tell, RETRY)
+RECTIFICATIONS = Task("tell_overdue_outlets", tell_overdue, RETRY)

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -38,6 +38,8 @@ from schemas.registry import (
     OutletChange,
     OutletDetail,
     OutletWanted,
+    OverdueFilter,
+    OverdueView,
     PermissionFilter,
     PermissionView,
     ProposalView,
@@ -149,6 +151,31 @@ async def apply_for_outlet(
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return json(_now(row, caller, held), 201, headers)
+
+
+@router.get("/overdue", response_model=Page[OverdueView])
+async def list_overdue_outlets(
+    narrow: Annotated[OverdueFilter, Query()], caller: Checker, held: Held, session: Session
+) -> Response:
+    """List the outlets whose rectification is past its 30 days, the longest first."""
+    pager, day = Pager(held, "overdue-outlets", caller, narrow), today()
+    after = pager.position and (date.fromisoformat(pager.position[0]), str(pager.position[1]))
+    rows = await queries.overdue(
+        session, caller.reach(May.REGISTRY_READ), day, after or None, narrow.limit
+    )
+    return json(
+        pager.page(
+            rows, narrow.limit, lambda o: [str(o.rectify_by), o.number], lambda o: _overdue(o, day)
+        )
+    )
+
+
+def _overdue(row: Outlet, day: date) -> dict[str, Any]:
+    last = row.rectify_by or day
+    return {
+        "outlet": row.number, "name": row.name, "bank": row.bank, "division": row.division,
+        "rectify_by": last, "days_over": (day - last).days, "told": row.rectify_told == last,
+    }  # fmt: skip
 
 
 @router.get("/{outlet}", response_model=OutletDetail, responses=TAGGED)
