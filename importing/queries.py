@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from importing.judging import KIND, Area
 from importing.models import CnapsArea, CnapsClass, ImportReport, OutletImport
-from importing.register import Register, Registered, Sought
+from judging.reference import KIND, Area
+from judging.register import Register, Registered, Sought
 from kit.db import Instant, run
 from outlets.models import Bank, Outlet, OutletProposal
 

@@ -24,7 +24,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from importing.columns import is_heading
+from judging.columns import is_heading
 
 MEMORY, SECONDS = 1 << 30, 300
 BATCH = 500

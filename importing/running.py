@@ -24,11 +24,13 @@ from files import stores
 from files.errors import FileNotFound
 from files.stores import Vault
 from importing import queries, service, writing
-from importing.columns import Columns, columns, is_heading, known
 from importing.errors import ImportLost
-from importing.judging import Judge, Reference, Row, bank_key
 from importing.models import OutletImport
-from importing.places import Places
+from judging.columns import Columns, columns, is_heading, known
+from judging.judge import Judge
+from judging.places import Places
+from judging.reference import Reference, bank_key
+from judging.rows import Row
 from kit.clock import now, today
 from kit.crypto import KeysUnusable
 from kit.db import transaction

@@ -19,10 +19,10 @@ from files import stores
 from files.errors import FileEmpty
 from files.stores import Vault
 from importing import queries, reading
-from importing.cells import FORMULA, NUMBER
-from importing.columns import ORDER
 from importing.errors import ImportNotFound, ImportTooLarge, NoSpreadsheet
 from importing.models import ImportReport, OutletImport
+from judging.cells import FORMULA, NUMBER
+from judging.columns import ORDER
 from kit.clock import now
 from kit.crypto import KeyRing, place
 from kit.db import Sessions, transaction

@@ -8,8 +8,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import area_of
 from importing import queries
-from importing.judging import Judge, Row, parent_words
-from importing.register import Sought
+from judging.judge import Judge
+from judging.register import Sought
+from judging.rows import Row, parent_words
 from kit.clock import now
 from kit.crypto import KeyRing
 from outlets import contacts, service

@@ -22,9 +22,9 @@ from api.openapi import carries, refuses
 from api.routes.imports import download
 from api.routes.outlets import asked_of
 from api.state import State
-from importing.columns import ORDER
-from importing.judging import ALL_MATTERS, CLASSES, KINDS, STATUSES
 from importing.service import harmless
+from judging.columns import ORDER
+from judging.words import ALL_MATTERS, CLASSES, KINDS, STATUSES
 from kit.clock import today
 from outlets.memory import OutletInfo
 from schemas.imports import ExportAsked

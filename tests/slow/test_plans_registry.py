@@ -16,7 +16,7 @@ from cli.load import load_registry
 from cli.sample import agreements, banks, outlets, townships
 from entrusting import queries as entrusting
 from importing import queries as importing
-from importing.register import Sought
+from judging.register import Sought
 from kit.clock import now, today
 from kit.db import make_engine, make_sessions
 from kit.embedded import OWNER
@@ -89,7 +89,7 @@ async def whole(plans: Plans, *asked: Any, **more: Any) -> list[str]:
 
 @pytest.mark.parametrize("who", REACHES)
 async def test_no_list_reads_a_whole_table(plans: Plans, who: str) -> None:
-    reach, bad = REACHES[who], []
+    reach, bad = REACHES[who], list[Any]()
     for narrow in combinations(
         AgreementFilter, bank=(None, "SPSB"), division=(None, COUNTY), expiring=(None, 60)
     ):

@@ -1,0 +1,1 @@
+"""What rows of a spreadsheet of outlets are worth: pure, writing nothing and asking nobody."""
