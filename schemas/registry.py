@@ -297,7 +297,7 @@ class ContactView(Response):
     name: str | None
     phone: str | None
     changed_at: datetime | None
-    version: int
+    version: int = Field(description="0: nobody has been named yet.")
 
 
 class OverdueFilter(Listing):

@@ -30,7 +30,8 @@ def _show(keys: KeyRing, outlet: str, row: OutletContact | None) -> Response:
         "changed_at": None if row is None else row.changed_at.astimezone(CHINA),
         "version": 0 if row is None else row.version,
     }  # fmt: skip
-    return json(shown, headers={"ETag": f'"{shown["version"]}"', "Cache-Control": "no-store"})
+    tag = {"ETag": f'"{row.version}"'} if row is not None else {}
+    return json(shown, headers=tag | {"Cache-Control": "no-store"})
 
 
 @router.get("/{outlet}/contact", response_model=ContactView, responses=VERSIONED)
@@ -53,9 +54,9 @@ async def put_outlet_contact(
     session: Session,
     if_match: IfMatch = None,
 ) -> Response:
-    """Name an outlet's liaison person anew, or nobody; version 0 is that of none."""
+    """Name an outlet's liaison person anew, or nobody; the first one needs no If-Match."""
+    before = await contacts.of(session, row.number)
+    version = 0 if before is None and if_match is None else version_of(if_match)
     said = Contact(wanted.name or "", wanted.phone or "")
-    found = await contacts.change(
-        session, held.keys, caller, row, said, version=version_of(if_match)
-    )
+    found = await contacts.change(session, held.keys, caller, row, said, version=version)
     return _show(held.keys, row.number, found)

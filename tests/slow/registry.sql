@@ -14,8 +14,8 @@ SELECT number || '-0' || k, number, (ARRAY['active', 'active', 'suspended', 'lef
     current_date - (random() * 300)::int, current_date - 100 + (n % 400)::int, 0, now() - interval '1 year'
 FROM (SELECT number, row_number() OVER () AS n FROM outlet) o, generate_series(1, 2) k;
 
-INSERT INTO outlet_proposal (id, outlet, base_version, fields, reason, state, proposed_by, version, created_at)
-SELECT gen_random_uuid(), number, 1, '{}', '', CASE WHEN k = 1 AND n % 50 = 0 THEN 'pending'
+INSERT INTO outlet_proposal (id, outlet, base_version, fields, reason, words, state, proposed_by, version, created_at)
+SELECT gen_random_uuid(), number, 1, '{}', '', '', CASE WHEN k = 1 AND n % 50 = 0 THEN 'pending'
     ELSE (ARRAY['approved', 'refused', 'withdrawn'])[1 + n % 3] END, 'person:x', 1, now()
 FROM (SELECT number, row_number() OVER () AS n FROM outlet) o, generate_series(1, 2) k;
 
