@@ -147,7 +147,7 @@ async def apply(
     ):
         raise Forbidden(private=f"{caller.role} applies for no outlet there")
     await hold(session)
-    (number,) = await take_numbers(session, county)
+    (number,) = (await take_numbers(session, {county: 1}))[county]
     earlier = await made_before(session, ring, asked, number)
     if earlier is not None:
         return await session.get_one(Outlet, earlier), True

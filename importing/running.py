@@ -30,10 +30,12 @@ from judging.columns import Columns, columns, is_heading, known
 from judging.judge import Judge
 from judging.places import Places
 from judging.reference import Reference, bank_key
+from judging.register import Register
 from judging.rows import Row
 from kit.clock import now, today
 from kit.crypto import KeysUnusable
 from kit.db import transaction
+from kit.pinyin import keys
 from matters.memory import OURS, Catalogue
 from outlets import checks
 from outlets.memory import RegistryMemory
@@ -163,6 +165,7 @@ class Runner:
             if work.start_again():
                 await self._read(job, work)
         finally:
+            work.drop()
             beating.cancel()
         if not work.is_over:
             await work.finish()
@@ -173,6 +176,7 @@ class Runner:
                 await work.take(message)
                 if work.is_over:
                     return
+        await work.flush()
 
     async def _beat(self, job: OutletImport) -> None:
         """Say that the import is in hand, while a batch takes long."""
@@ -234,6 +238,7 @@ class _Work:
         self._encoding: str | None = None
         self._batch = 0
         self._is_last, self._waiting = False, 0
+        self._keeping: asyncio.Task[None] | None = None
         self.is_over = False
         self._deed = Deed(job.asked_by, job.asked_role, "import", str(job.id))
 
@@ -281,8 +286,11 @@ class _Work:
             )
         self._batch += 1
         rows = await self._judged(self._judge, lines)
+        await self.flush()
         if self._batch > self._job.batches:
-            await self._keep(self._judge, rows, lines[-1][3] if lines else None)
+            done = lines[-1][3] if lines else None
+            keeping = self._keep(self._judge, self._batch, rows, done)
+            self._keeping = asyncio.create_task(keeping)
 
     async def _judged(self, judge: Judge, lines: Sequence[Sequence[Any]]) -> list[Row]:
         tidied = await asyncio.to_thread(lambda: [judge.tidy(*line[:3]) for line in lines])
@@ -290,9 +298,23 @@ class _Work:
         self._waiting += len(tidied) - len(rows)
         async with transaction(self._runner.sessions) as session:
             there = await queries.registered(session, writing.wanted(rows))
-        return await asyncio.to_thread(lambda: [judge.judge(row, there) for row in rows])
+        return await asyncio.to_thread(_reckoned, judge, rows, there)
 
-    async def _keep(self, judge: Judge, rows: Sequence[Row], done: float | None) -> None:
+    async def flush(self) -> None:
+        """Wait until the batch that is being kept is."""
+        if self._keeping is not None:
+            await self._keeping
+            self._keeping = None
+
+    def drop(self) -> None:
+        """Let go of the batch that is being kept: its transaction is undone."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+
+    async def _keep(
+        self, judge: Judge, batch: int, rows: Sequence[Row], done: float | None
+    ) -> None:
+        """Keep a batch; the next one is judged meanwhile."""
         job = self._job
         async with transaction(self._runner.sessions) as session:
             written = writing.Written()
@@ -304,9 +326,9 @@ class _Work:
             counts = [
                 sum(row.verdict == name for row in rows) for name in ("ok", "fixed", "rejected")
             ]
-            self._report(session, rows)
+            self._report(session, batch, rows)
             values: dict[str, Any] = {
-                "batches": self._batch, "progress": max(job.progress, self._share(done)),
+                "batches": batch, "progress": max(job.progress, self._share(done)),
                 "rows": job.rows + len(rows), "ok": job.ok + counts[0], "fixed": job.fixed + counts[1],
                 "rejected": job.rejected + counts[2], "created": job.created + written.created,
                 "changed": job.changed + written.changed, "proposed": job.proposed + written.proposed,
@@ -318,13 +340,13 @@ class _Work:
         for name, value in values.items():
             setattr(job, name, value)
 
-    def _report(self, session: AsyncSession, rows: Sequence[Row]) -> None:
+    def _report(self, session: AsyncSession, batch: int, rows: Sequence[Row]) -> None:
         keys, id_ = self._runner.vault.keys, self._job.id
-        if self._batch == 1 and self._table.columns is not None:
+        if batch == 1 and self._table.columns is not None:
             heading = service.heading(self._table.columns.at)
             session.add(service.report_of(keys, id_, 0, [heading]))
         told = [row.report() for row in rows]
-        session.add(service.report_of(keys, id_, self._batch, told, last=self._is_last))
+        session.add(service.report_of(keys, id_, batch, told, last=self._is_last))
 
     def _share(self, done: float | None) -> float:
         """Tell how much has been done; a file that names parents is gone through twice."""
@@ -339,6 +361,7 @@ class _Work:
                 raise ImportLost()
 
     async def _fail(self, code: str, about: str = "") -> None:
+        await self.flush()
         self.is_over = True
         await self._runner.end(self._job, **service.failed(code, about))
 
@@ -348,6 +371,15 @@ class _Work:
         await self._runner.end(
             self._job, state="done", progress=1.0, notes=notes, finished_at=now()
         )
+
+
+def _reckoned(judge: Judge, rows: Sequence[Row], there: Register) -> list[Row]:
+    """Judge rows, and reckon what is to be written of them: the batch before is written meanwhile."""
+    found = [judge.judge(row, there) for row in rows]
+    for row in found:
+        if not row.is_bad and row.registered is None:
+            keys(row.outlet["name"])
+    return found
 
 
 async def messages(vault: Vault, job: OutletImport) -> AsyncGenerator[dict[str, Any]]:

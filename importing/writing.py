@@ -1,5 +1,6 @@
 """Rows that were found good become outlets: set-wise, a batch in one short transaction."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -116,31 +117,34 @@ async def _banks(session: AsyncSession, rows: Sequence[Row], deed: Deed) -> None
 async def _numbered(
     session: AsyncSession, rows: Sequence[Row], registry: RegistryMemory, deed: Deed
 ) -> list[dict[str, Any]]:
-    counties: dict[str, list[Row]] = {}
+    counts = Counter(row.outlet["division"][:6] for row in rows)
+    numbers = {c: iter(n) for c, n in (await service.take_numbers(session, counts)).items()}
+    agreements, made, at = _Agreements(registry, now().date()), [], now()
     for row in rows:
-        counties.setdefault(row.outlet["division"][:6], []).append(row)
-    made, at = [], now()
-    for county, of_county in sorted(counties.items()):
-        numbers = await service.take_numbers(session, county, len(of_county))
-        for number, row in zip(numbers, of_county, strict=True):
-            own = {
-                "number": number, "proposed_by": deed.actor, "status_since": at,
-                "agreement": _agreement(registry, row.outlet, at.date()),
-            }  # fmt: skip
-            row.number = number
-            made.append(_whole({**NEW, **own}, row.outlet))
+        row.number = next(numbers[row.outlet["division"][:6]])
+        own = {
+            "number": row.number, "proposed_by": deed.actor, "status_since": at,
+            "agreement": agreements[row.outlet["bank"], row.outlet["division"][:6]],
+        }  # fmt: skip
+        made.append(_whole({**NEW, **own}, row.outlet))
     return made
 
 
-def _agreement(registry: RegistryMemory, outlet: Mapping[str, Any], day: date) -> str | None:
-    """Find the one agreement of the bank in force that covers the place; the nearest, where several do."""
-    found = [
-        (len(area_of(one.division)), one.number)
-        for one in registry.agreements.values()
-        if one.bank == outlet["bank"] and one.on(day)
-        and outlet["division"].startswith(area_of(one.division))
-    ]  # fmt: skip
-    return max(found, default=(0, None))[1]
+class _Agreements(dict[tuple[str, str], str | None]):
+    """The one agreement of a bank in force that covers a county; the nearest, where several do."""
+
+    def __init__(self, registry: RegistryMemory, day: date) -> None:
+        self._all = [one for one in registry.agreements.values() if one.on(day)]
+
+    def __missing__(self, key: tuple[str, str]) -> str | None:
+        bank, county = key
+        found = [
+            (len(area_of(one.division)), one.number)
+            for one in self._all
+            if one.bank == bank and county.startswith(area_of(one.division))
+        ]
+        self[key] = chosen = max(found, default=(0, None))[1]
+        return chosen
 
 
 def _row(outlet: Outlet) -> dict[str, Any]:
@@ -150,6 +154,8 @@ def _row(outlet: Outlet) -> dict[str, Any]:
 def _whole(base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """Lay what a row says over an outlet; what it leaves out stays."""
     row = {**base, **said}
+    if "open_week" in said:
+        return row
     opening = None if row["opening"] is None else hours.Opening.model_validate(row["opening"])
     return row | hours.columns(opening)
 

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from types import ModuleType
 
 READINGS = """
@@ -29,8 +29,12 @@ def syllables(name: str) -> list[str]:
     return [syllable for syllable in found if syllable]
 
 
+@lru_cache(maxsize=2000)
 def keys(name: str) -> tuple[str, str]:
-    """Give the full pinyin of `name`, with a blank between two syllables, and its initials."""
+    """Give the full pinyin of `name`, with a blank between two syllables, and its initials.
+
+    Those of a batch are kept: who is to write them under a lock asks for them before.
+    """
     found = syllables(name)
     return " ".join(found), initials(found)
 

@@ -117,11 +117,16 @@ async def contacts(session: AsyncSession, outlets: Sequence[str]) -> Sequence[Ou
     return (await session.exec(select(OutletContact).where(wanted))).all()
 
 
-async def last_number(session: AsyncSession, county: str) -> str | None:
-    """Find the highest number of an outlet that a county has given out."""
-    within = col(Outlet.number).between(f"{county}000000", f"{county}999999")
-    statement = select(sa.func.max(col(Outlet.number))).where(within)
-    return (await session.exec(statement)).one()
+LAST_NUMBERS = sa.text("""
+    SELECT c, (SELECT max(number) FROM outlet WHERE number BETWEEN c || '000000' AND c || '999999')
+    FROM unnest(:counties) c
+""").bindparams(sa.bindparam("counties", type_=ARRAY(sa.String)))
+
+
+async def last_numbers(session: AsyncSession, counties: Sequence[str]) -> dict[str, str | None]:
+    """Find the highest number of an outlet that each of some counties has given out."""
+    found = await run(session, LAST_NUMBERS, counties=[*counties])
+    return {county: last for county, last in map(tuple, found)}
 
 
 async def parties(session: AsyncSession, bank: str) -> Sequence[str]:

@@ -41,15 +41,19 @@ async def hold(session: AsyncSession) -> None:
     await raise_generation(session, KIND)
 
 
-async def take_numbers(session: AsyncSession, county: str, count: int = 1) -> list[str]:
-    """Give the next free numbers of a county: its code and a serial of six digits, in order.
+async def take_numbers(session: AsyncSession, counts: Mapping[str, int]) -> dict[str, list[str]]:
+    """Give the next free numbers of counties: the county's code and a serial of six digits, in order.
 
     The caller is the only writer (`hold`).
 
     Raises:
         CountyFull: all of its serials have been given out.
     """
-    last = await queries.last_number(session, county)
+    last = await queries.last_numbers(session, [*counts])
+    return {county: _following(county, last[county], count) for county, count in counts.items()}
+
+
+def _following(county: str, last: str | None, count: int) -> list[str]:
     first = int(last[6:]) + 1 if last else 1
     if first + count - 1 > SERIALS:
         raise CountyFull()

@@ -121,7 +121,7 @@ async def test_numbers_that_are_taken_at_once_are_different(sessions: Sessions) 
     async def take() -> list[str]:
         async with transaction(sessions) as session:
             await hold(session)
-            numbers = await take_numbers(session, "331127", 3)
+            numbers = (await take_numbers(session, {"331127": 3}))["331127"]
             rows = [
                 {
                     "number": number, "name": "测试(样例)", "bank": "SRCB", "kind": "bank_branch",

@@ -141,7 +141,7 @@ async def test_what_is_looked_up_is_looked_up(plans: Plans) -> None:
         (entrusting.licensed, ONE, "B0001H111000001"), (entrusting.outlets_of_bank, "NONE"),
         (entrusting.agreements_of_bank, "SRCB", today()), (entrusting.replaced, ["A1", "A2"]),
         (entrusting.untold, today(), 60, 200), (entrusting.untold_overdue, today(), 200),
-        (entrusting.banks, BankFilter(status="active"), None), (registry.last_number, COUNTY),
+        (entrusting.banks, BankFilter(status="active"), None), (registry.last_numbers, [COUNTY, "330102"]),
         (registry.contacts, [ONE]), (registry.parties, "SABC"), (importing.registered, sought),
         (importing.whole, [ONE]), (importing.pending, [ONE]),
         (importing.take, uuid7(), now(), now()), (importing.next_report, "a/", "a/p"),
