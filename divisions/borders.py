@@ -4,7 +4,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from shapely import STRtree
+from shapely import STRtree, contains_xy, prepare
 from shapely.geometry import Point as Shape
 from shapely.geometry import shape
 
@@ -34,6 +34,7 @@ class Borders:
         self._codes = [str(feature["properties"]["code"]) for feature in features]
         self._shapes = [shape(feature["geometry"]) for feature in features]
         self._tree = STRtree(self._shapes)
+        prepare(self._shapes)
 
     def county(self, point: Point) -> str | None:
         """Name the county in which a point lies; None beyond all borders that we have."""
@@ -44,7 +45,10 @@ class Borders:
         """Tell whether a point lies in a county, or so near that it may; None: we have no borders of it."""
         if county not in self._codes:
             return None
-        away = self._shapes[self._codes.index(county)].distance(Shape(point.lng, point.lat))
+        mine = self._shapes[self._codes.index(county)]
+        if contains_xy(mine, point.lng, point.lat):
+            return True
+        away = mine.distance(Shape(point.lng, point.lat))
         nobodys = county in COASTAL and self.county(point) is None
         return bool(away <= (AT_SEA if nobodys else TOLERANCE))
 
