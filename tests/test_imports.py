@@ -63,7 +63,8 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
     before |= {terminal.outlet for terminal in registry.terminals.values()}  # Made otherwise.
     fresh = [number for number in registry.outlets if number not in before]
     async with owner.begin() as connection:
-        await connection.execute(sa.text("SET LOCAL transaction_timeout = 0"))  # There may be many.
+        for limit in ("transaction_timeout", "statement_timeout"):  # There may be many.
+            await connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
         await connection.execute(sa.text("TRUNCATE outlet_import, outlet_import_report"))
         await connection.execute(
             sa.text("TRUNCATE cnaps_class, cnaps_area, outlet_proposal, outlet_contact")

@@ -23,8 +23,8 @@ INSERT INTO registry_change (kind, key, version, at, actor, actor_role, action, 
 SELECT 'outlet', number, k, now() - interval '1 day' * k, 'x', 'x', 'change', '', '{}'
 FROM outlet, generate_series(1, 4) k;
 
-INSERT INTO acceptance_sheet (id, outlet, occasion, inspected_on, filled_at, filled_by, points, vetoes, total, grade, passed)
-SELECT gen_random_uuid(), number, 'inspection', current_date, now() - interval '1 day' * k, 'x', '{}', '{}', 90, 'excellent', true
+INSERT INTO acceptance_sheet (id, outlet, occasion, inspected_on, filled_at, filled_by, points, vetoes, total, grade, passed, remarks)
+SELECT gen_random_uuid(), number, 'inspection', current_date, now() - interval '1 day' * k, 'x', '{}', '{}', 90, 'excellent', true, ''
 FROM outlet, generate_series(1, 2) k;
 
 INSERT INTO outlet_import (id, state, dry_run, path, size, asked_by, asked_role, progress, created_at)
