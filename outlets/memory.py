@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from kit.db import read_as_of_now
 from outlets import queries
 from outlets.errors import OutletNotFound
 from outlets.models import Agreement, Bank, Teller, Terminal
@@ -122,7 +123,8 @@ class RegistryMemory:
         """Outlets read since whoever finds among them took them."""
 
     async def load(self, session: AsyncSession, since: int) -> None:
-        """Read what changed."""
+        """Read what changed. All of it takes a busy machine longer than a writer may last."""
+        await read_as_of_now(session)
         for bank in await queries.since(session, Bank, since):
             self.banks[bank.code] = bank.name
         for agreement in await queries.since(session, Agreement, since):
