@@ -27,8 +27,8 @@ INSERT INTO acceptance_sheet (id, outlet, occasion, inspected_on, filled_at, fil
 SELECT gen_random_uuid(), number, 'inspection', current_date, now() - interval '1 day' * k, 'x', '{}', '{}', 90, 'excellent', true, ''
 FROM outlet, generate_series(1, 2) k;
 
-INSERT INTO outlet_import (id, state, dry_run, path, size, asked_by, asked_role, progress, created_at)
-SELECT gen_random_uuid(), CASE WHEN n % 2000 = 0 THEN 'queued' ELSE 'done' END, false, 'x', 1, 'x', 'x', 1, now()
+INSERT INTO outlet_import (id, state, dry_run, path, size, asked_by, asked_role, progress, failure_about, created_at)
+SELECT gen_random_uuid(), CASE WHEN n % 2000 = 0 THEN 'queued' ELSE 'done' END, false, 'x', 1, 'x', 'x', 1, '', now()
 FROM generate_series(1, 20000) n;
 
 INSERT INTO outlet_import_report (id, of_import, sealed)
