@@ -4,6 +4,8 @@ import asyncio
 import csv
 import io
 import os
+import struct
+import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import date
@@ -392,9 +394,22 @@ LOCKED = (
 )
 
 
+def bomb(said: int) -> bytes:
+    """A workbook of some kilobytes whose sheet unpacks to twenty megabytes, and says another size."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(20_000_000))
+    data = bytearray(out.getvalue())
+    struct.pack_into("<I", data, data.rindex(b"PK\x01\x02") + 24, said)
+    return bytes(data)
+
+
 @pytest.mark.parametrize(
     ("data", "failure"),
     [
+        (bomb(900 << 20), "too_large_inside"),
+        (bomb(1000), "broken"),
         (b"PK\x03\x04" + bytes(5000), "broken"),
         (workbook(_far_corner), "too_large_inside"),
         (workbook(_without_name), "columns_missing"),
