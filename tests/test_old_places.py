@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from divisions.memory import DivisionsMemory, Place, level_of
-from importing.places import Places, Said
+from judging.places import Places, Said
 
 DAY = date(2027, 6, 1)
 YEAR = date(2027, 1, 1)
