@@ -169,6 +169,17 @@ def demo(
         run_service(settings, replace(wanted, simulates=simulates), prepare, greet)
 
 
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def terminal(context: typer.Context) -> None:
+    """Work at a terminal of an outlet: search, guides, forms, handing in, following, delivering (中文)."""
+    from cli.terminal import app as at_terminal
+
+    at_terminal(args=context.args, prog_name="syt terminal")
+
+
 @app.command(name="simulated-core")
 def simulated_core(
     host: Host = "127.0.0.1",

@@ -60,9 +60,9 @@ def _materials(before: GuideView, after: GuideView) -> Iterator[Change]:
 def _material(before: Material | None, after: Material) -> Iterator[Change]:
     at = f"/materials/{after.code}"
     was = OPTIONAL if before is None else before.necessity
-    if before is None or after.necessity is not was:
-        newly = before is None or (was is OPTIONAL)
-        kind = "material-required" if newly and after.necessity is not OPTIONAL else "material"
+    if before is None or after.necessity != was:
+        newly = before is None or (was == OPTIONAL)
+        kind = "material-required" if newly and after.necessity != OPTIONAL else "material"
         yield Change(kind, at, f"材料“{after.name}”现为：{ASKED[after.necessity]}")
     gone = set(before.exemptions) - set(after.exemptions) if before is not None else set()
     if gone:

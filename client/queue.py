@@ -25,6 +25,9 @@ AT_ONCE = 100
 UNREADABLE = frozenset({400, 413, 422})
 """A whole call is refused so for what one of it holds."""
 
+UNFIT = UNREADABLE | {415}
+"""A scan is refused so."""
+
 KEPT_FOR = timedelta(days=90)
 """How long the store remembers what was done with."""
 
@@ -90,7 +93,8 @@ class Handing(Work):
                 if not (page.whole and page.more):  # Half of a whole copy is begun anew.
                     self.store.note(MARK, page.next)
             done += len(page.items)
-            watch("catalogue", done, done + (1 if page.more else 0))
+            if done:
+                watch("catalogue", done, done + (1 if page.more else 0))
             if not page.more:
                 return
             after = page.next
@@ -135,27 +139,28 @@ class Handing(Work):
 
     def _round(self, rows: list[Row], watch: Watching) -> Steps[tuple[int, int, Exception | None]]:
         """Send some, each of another applicant, and settle each."""
-        items = []
+        unfit = 0
         try:
             yield from self.client.token(rows[0].teller)
-            for row in rows:
-                body = yield from self._with_files(row, watch)
-                items.append((row.key, body))
+            ready, unfit = yield from self._ready(rows, watch)
             with self.store.change():
-                for row in rows:
+                for row, _ in ready:
                     self.store.update(row.id, state="sending", tries=row.tries + 1)
+            if not ready:
+                return 0, unfit, None
+            rows = [row for row, _ in ready]
             outcomes = yield from Calls.submit_batch.steps(
-                self.client, items, teller=rows[0].teller
+                self.client, [(row.key, body) for row, body in ready], teller=rows[0].teller
             )
         except TellerInactive as refusal:
             return 0, self._without_teller(rows, refusal), self._own(rows[0], refusal)
         except Refused as refusal:
-            if refusal.status not in UNREADABLE or not items:
+            if refusal.status not in UNREADABLE:
                 raise
             if len(rows) > 1:
                 return (yield from self._one_by_one(rows, watch))
             outcomes = [Outcome(None, refusal, replayed=False)]
-        made, not_made, stopped = 0, 0, None
+        made, not_made, stopped = 0, unfit, None
         for row, outcome in zip(rows, outcomes, strict=True):
             state, stop = yield from self._settle(row, outcome)
             made, not_made = made + (state == "sent"), not_made + (state == "refused")
@@ -194,6 +199,23 @@ class Handing(Work):
                     self._refuse(row, refusal)
                     refused += 1
         return refused
+
+    def _ready(
+        self, rows: list[Row], watch: Watching
+    ) -> Steps[tuple[list[tuple[Row, dict[str, Any]]], int]]:
+        """Send the scans of some; one whose scan is no scan is refused, and the others go on."""
+        ready, unfit = [], 0
+        for row in rows:
+            try:
+                body = yield from self._with_files(row, watch)
+            except Refused as refusal:
+                if refusal.status not in UNFIT:
+                    raise
+                self._refuse(row, refusal)
+                unfit += 1
+            else:
+                ready.append((row, body))
+        return ready, unfit
 
     def _with_files(self, row: Row, watch: Watching) -> Steps[dict[str, Any]]:
         """Send the scans of an application, and name them in its body."""

@@ -356,6 +356,19 @@ class TestScans:
         assert [item["code"] for item in row.materials] == ["id_card", "claim_form"]
         assert queue.store.database.execute("SELECT count(*) FROM piece").fetchone() == (0,)
 
+    async def test_one_that_is_none_holds_up_nobody_else(self, queue: AsyncQueue) -> None:
+        bad, good = (m.body(m.PENSION, materials=CARD) for _ in range(2))
+        good["applicant"]["id_number"] = m.IDS[1]
+        one, two = (
+            queue.take(bad, {"claim_form": b"MZ" * 400}),
+            queue.take(good, {"claim_form": LARGE}),
+        )
+        report = await queue.flush()
+        assert (report.sent, report.refused, report.stopped) == (1, 1, None)
+        assert states(queue) == {one.id: "refused", two.id: "sent"}
+        queue.mend(one.id, queue.filled(one.id), {"claim_form": LARGE})
+        assert (await queue.flush()).sent == 1
+
     async def test_a_scan_that_waited_there_too_long_is_sent_again(
         self, queue: AsyncQueue, sessions: Sessions
     ) -> None:

@@ -297,7 +297,7 @@ class TestSelf:
         assert (body["status"], body["outlet_status"]) == ("active", "active")
         assert body["clock_difference"] is None
         assert body["limits"] == {
-            "queue_length": 200, "days_without_contact": 7, "numbers_at_once": 100,
+            "queue_length": 1000, "days_without_contact": 7, "numbers_at_once": 100,
             "numbers_a_day": 1000, "number_days": 30,
         }  # fmt: skip
         ahead = {"device_time": (now() + timedelta(seconds=90)).isoformat()}

@@ -24,13 +24,14 @@ router = APIRouter(prefix="/v1/terminals", tags=["terminals"], route_class=Contr
 User = Annotated[Caller, may(May.TERMINAL_USE)]
 
 LIMITS = {
-    "queue_length": 200,
+    "queue_length": 1000,
     "days_without_contact": 7,
     "numbers_at_once": NUMBERS_AT_ONCE,
     "numbers_a_day": blocks.DAILY,
     "number_days": USED_WITHIN.days,
 }
-"""What a terminal keeps to by itself: a village without a line for a week is looked after by a person."""
+"""What a terminal keeps to by itself: a village without a line for a week is looked after by a person. As
+many may wait as numbers can be reserved in a day."""
 
 
 def terminal_of(caller: Caller) -> str:

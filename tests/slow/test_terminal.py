@@ -1,0 +1,74 @@
+"""`syt terminal` as a newcomer uses it, against a demonstration that runs."""
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from tests.make import PENSION
+from tests.slow.service import Service
+
+pytestmark = pytest.mark.slow
+
+
+def typed(demo: Service, *said: str, words: tuple[str, ...] = ()) -> Result:
+    env = {"SYT_HOME": str(demo.home), "COLUMNS": "100"}
+    done = CliRunner().invoke(app, ["terminal", *words], input="\n".join([*said, ""]), env=env)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    return done
+
+
+ENTER = ("",) * 14
+"""The samples: the applicant, the form, the materials, acceptance and consent."""
+
+
+def test_from_a_search_to_delivery(demo: Service) -> None:
+    done = typed(demo, "1", "养老待遇申领", "1", "是", *ENTER, "quit")
+    assert done.exit_code == 0, done.output
+    for words in (
+        "城乡居民养老保险待遇申领",
+        "申请材料",
+        "必交",
+        "读卡",
+        "上传扫描件",
+        "收件回执",
+        "已受理",
+    ):
+        assert words in done.output, done.output
+    done = typed(demo, "3", "1", "（演示）请经办机构办结", "送达", "测试甲", "返回", "quit")
+    for words in ("复核人员：准予", "已办结", "已送达", "测**"):
+        assert words in done.output, done.output
+    assert "测试甲 " not in done.output.partition("测**")[2].partition("送达")[0]
+
+
+def test_without_a_line_and_with_it_again(demo: Service) -> None:
+    assert typed(demo, words=("sync",)).exit_code == 0
+    done = typed(demo, "1", PENSION, "1", "是", *ENTER, "2", "", "quit", words=("--offline",))
+    assert "收件回执" in done.output, done.output
+    assert "待提交" in done.output
+    done = typed(demo, words=("sync",))
+    assert "提交 1 件" in done.output, done.output
+    assert (
+        "已提交" in typed(demo, words=("queue",)).output
+        or "已受理" in typed(demo, words=("queue",)).output
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("guide", PENSION), "样例指南，不得作为办事依据"), (("search", "养老"), "委托受理"),
+        (("status",), "还可离线"), (("queue",), "办件编号"), (("--help",), "Usage"),
+    ],
+)  # fmt: skip
+def test_words(demo: Service, words: tuple[str, ...], shown: str) -> None:
+    typed(demo, words=("sync",))
+    done = typed(demo, words=words)
+    assert (done.exit_code, shown in done.output) == (0, True), done.output
+
+
+def test_what_is_wrong_is_said_in_a_line(demo: Service) -> None:
+    done = typed(demo, words=("show", "SYT330106202611230000120000106"))
+    assert (done.exit_code, "没有该办件" in done.output) == (1, True), done.output
+    done = typed(demo, "1", "城乡", ":q", "9", "quit")
+    assert "已返回" in done.output
+    assert "请选择列出的序号" in done.output
