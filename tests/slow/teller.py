@@ -39,6 +39,7 @@ def main(home: str, url: str, audience: str, seed: str, most: str) -> None:
         promised.open("a") as file,
     ):  # fmt: skip
         queue = Queue(own, Store(folder / "terminal.db", KEY), numbers=30)
+        print("ready", flush=True)  # noqa: T201 -- from now on it may be killed
         if queue.contact is None:
             queue.refresh()
         while True:

@@ -17,7 +17,7 @@ def typed(demo: Service, *said: str, words: tuple[str, ...] = ()) -> Result:
     return done
 
 
-ENTER = ("",) * 14
+ENTER = ("",) * 15
 """The samples: the applicant, the form, the materials, acceptance and consent."""
 
 
