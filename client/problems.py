@@ -129,6 +129,12 @@ class DatabaseAway(errors.Unavailable):
     code = "database-away"
 
 
+class DeliveryNotFound(errors.Missing):
+    """No such delivery."""
+
+    code = "delivery-not-found"
+
+
 class DependedOn(errors.Conflict):
     """Outlets or agreements still depend on it."""
 
@@ -151,6 +157,12 @@ class DivisionNotFound(errors.Missing):
     """No such division."""
 
     code = "division-not-found"
+
+
+class DivisionOfOtherScheme(errors.Missing):
+    """A code of the other coding scheme."""
+
+    code = "division-scheme"
 
 
 class DocumentNotFound(errors.Missing):
@@ -655,6 +667,36 @@ class StrongerProofNeeded(errors.NotAllowed):
     """The role asks for a stronger proof of who you are."""
 
     code = "stronger-proof-needed"
+
+
+class SubscriptionActionNotAllowed(errors.Conflict):
+    """The action is not possible as it stands now."""
+
+    code = "subscription-action-not-allowed"
+
+
+class SubscriptionInvalid(errors.NotValid):
+    """The subscription is not right."""
+
+    code = "subscription-invalid"
+
+
+class SubscriptionNotFound(errors.Missing):
+    """No such subscription."""
+
+    code = "subscription-not-found"
+
+
+class SubscriptionStale(errors.Outdated):
+    """It has changed since you read it."""
+
+    code = "subscription-stale"
+
+
+class SubscriptionsFull(errors.Conflict):
+    """There are as many subscriptions as there may be."""
+
+    code = "subscriptions-full"
 
 
 class SupervisionNotAllowed(errors.Conflict):
