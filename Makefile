@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PROOFS := $(addprefix tests/,test_migrations.py test_alerts.py $(addprefix slow/test_,cores.py killing.py telemetry.py))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow test-proofs lint bench registry scale soak torture lock problems secrets clean
+.PHONY: demo test test-slow test-proofs lint bench registry scale soak torture lock problems openapi released secrets clean
 
 demo: $(VENV)/.run ## the service with a demonstration data set, on http://127.0.0.1:8000
 	$(BIN)/syt demo
@@ -18,7 +18,7 @@ test-slow: $(VENV)/.dev ## whole services started, killed and started again
 test-proofs: $(VENV)/.dev ## of the slow ones those of minutes: parts killed, cores away, each migration up and down
 	$(BIN)/python -m pytest -m slow $(PROOFS)
 
-lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose file, secrets
+lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose file, the released contract, secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -26,6 +26,7 @@ lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose fil
 	$(BIN)/vulture
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m contract docs/openapi-released.json docs/openapi.json docs/openapi-decided.txt
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 
 bench: $(VENV)/.dev ## load beside reference lines; writes docs/performance.md
@@ -57,6 +58,13 @@ secrets: $(VENV)/.dev ## make .secrets.baseline anew, after each new finding was
 problems: $(VENV)/.run ## make docs/problems.md and the SDK's errors anew
 	$(BIN)/python -m cli.problems > docs/problems.md
 	$(BIN)/python -m cli.problems client > client/problems.py.new && mv client/problems.py.new client/problems.py
+
+openapi: $(VENV)/.run ## make docs/openapi.json anew: after each change of the API
+	$(BIN)/python -m cli.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+
+released: openapi ## what is there now is released: from here on nothing of it may break
+	cp docs/openapi.json docs/openapi-released.json
+	sed -i '/^#/!d' docs/openapi-decided.txt
 
 clean:
 	rm -rf $(VENV) var

@@ -64,7 +64,7 @@ ROUTERS: tuple[Any, ...] = (
     matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
     subscriptions.router, supervision.router, imports.router, exports.router, coverage.router,
     outlets.router,
-    applications.batches, documents.router,
+    applications.batches, documents.router, documents.receipts,
     progress.router, ratings.router, ratings.applicants, notices.router,
     divisions.router, agencies.router, routing.router, oauth.router, pages.router,
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
@@ -141,6 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False, redoc_url=None, lifespan=lifespan,
         description="Bank outlets handle social-security matters.",
         telemetry={"metrics": False, "logs": False},
+        generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     app.state.syt = make_state(settings, settings.database_url or "")
     problems.install(app)

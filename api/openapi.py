@@ -4,16 +4,41 @@ A route declares what it takes and gives when it succeeds, and what it alone ref
 may be refused with follows from what it takes: a token, a path, a query, a body, a condition.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 
+from access.policy import DUTIES, GRANTS, PUBLIC, Duty, May, Role
+from api.codes import Search
+from api.examples import EXAMPLES, PLACES, body_of
+from kit.errors import REGISTRY, Kind
 from schemas.problems import Problem
 
 Node = dict[str, Any]
 """A part of the document."""
+
+STATUS = {
+    Kind.MALFORMED: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.NO_SUCH_METHOD: 405,
+    Kind.CONFLICT: 409,
+    Kind.STALE: 412,
+    Kind.TOO_LARGE: 413,
+    Kind.UNSUPPORTED: 415,
+    Kind.INVALID: 422,
+    Kind.CONDITION_MISSING: 428,
+    Kind.TOO_MANY: 429,
+    Kind.CORRUPTED: 460,  # Of the tus protocol.
+    Kind.INTERNAL: 500,
+    Kind.UNAVAILABLE: 503,
+}
+"""Each kind of refusal on the wire."""
 
 PROBLEM = "application/problem+json"
 SCHEMAS = "#/components/schemas/"
@@ -92,7 +117,7 @@ class Refusal(NamedTuple):
 
 
 def _takes(operation: Node, place: str) -> bool:
-    return any(p["in"] == place for p in operation.get("parameters", ()))
+    return any(p.get("in") == place for p in operation.get("parameters", ()))
 
 
 def _has_body(operation: Node) -> bool:
@@ -112,7 +137,7 @@ def _has_shape(operation: Node) -> bool:
 
 
 def _is_change(operation: Node) -> bool:
-    return any(p["name"] == "If-Match" for p in operation.get("parameters", ()))
+    return any(p.get("name") == "If-Match" for p in operation.get("parameters", ()))
 
 
 def _by_route(operation: Node) -> bool:
@@ -206,18 +231,64 @@ LINKS = {
 """Where each answer leads, by the names of operations."""
 
 
+CALLERS: Mapping[str, tuple[str, frozenset[Role]]] = {
+    "for-terminals": ("柜员终端：银行网点的终端程序", frozenset({Role.TELLER})),
+    "for-banks": (
+        "合作银行：网点负责人、银行管理员",
+        frozenset({Role.OUTLET_MANAGER, Role.BANK_ADMIN}),
+    ),
+    "for-agencies": (
+        "经办机构：受理、初审、复核、审批、负责人",
+        frozenset(r for r, d in DUTIES.items() if d in (Duty.HANDLING, Duty.DIRECTION)),
+    ),
+    "for-control": ("稽核、内控", frozenset(r for r, d in DUTIES.items() if d is Duty.CONTROL)),
+    "for-administration": (
+        "网点、事项、权限管理",
+        frozenset(r for r, d in DUTIES.items() if d in (Duty.ADMINISTRATION, Duty.RIGHTS)),
+    ),
+}
+"""Who calls, and which roles that are: an operation has the tag of each who may."""
+
+EVERYBODY, APPLICANTS, NOBODY = "for-everybody", "for-applicants", "without-token"
+OTHERS = {
+    EVERYBODY: "所有持令牌的调用方：公开的登记数据", APPLICANTS: "办事群众：凭办件编号和查询码，不用令牌",
+    NOBODY: "不用令牌：令牌、健康检查、公开页面",
+}  # fmt: skip
+
+OF_GUARD = frozenset({"forbidden", "stronger-proof-needed"})
+OF_BODY = frozenset({
+    "body-too-large", "json-malformed", "json-too-deep", "json-too-many", "text-forbidden",
+})  # fmt: skip
+OF_SHAPE, OF_TOKEN, OF_LIST = "request-invalid", "database-away", "query-too-broad"
+"""Codes that no function of an operation names: what reads requests refuses them, or what asks the database."""
+
+ALSO: Mapping[str, frozenset[str]] = {}
+"""Codes of operations to which no name leads."""
+
+
 def install(app: FastAPI) -> None:
     """Let the application give the whole document."""
     plain = app.openapi
 
     @cache
     def openapi() -> Node:
-        return completed(plain())
+        return completed(plain(), _codes(app))
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def completed(document: Node) -> Node:
+def _codes(app: FastAPI) -> Mapping[str, frozenset[str]]:
+    """Find the codes that each operation's own code may refuse with."""
+    search = Search({"api", "kit", *(e.__module__.partition(".")[0] for e in REGISTRY.values())})
+    routes = (c.original_route for c in iter_route_contexts(app.routes))
+    return {
+        route.operation_id or route.name: frozenset(e.code for e in search.codes(route.dependant))
+        for route in routes
+        if isinstance(route, APIRoute)
+    }
+
+
+def completed(document: Node, codes: Mapping[str, frozenset[str]]) -> Node:
     """Add what holds for all operations; the document is changed in place."""
     components = document["components"]
     for name in ("HTTPValidationError", "ValidationError"):  # The framework's, which we never give.
@@ -230,7 +301,77 @@ def completed(document: Node) -> Node:
     for operations in document["paths"].values():
         for operation in operations.values():
             _complete(operation)
+            operation["x-problems"] = _problems(operation, codes)
+            operation["tags"] = [*operation.get("tags", ()), *_callers(operation)]
+            _exemplify(operation)
+    _rename(document)
+    document["tags"] = [
+        {"name": name, "description": words}
+        for name, words in ({name: words for name, (words, _) in CALLERS.items()} | OTHERS).items()
+    ]
     return document
+
+
+UNIQUE = re.compile(r"^schemas__(\w+?)__|[^0-9A-Za-z]+")
+
+
+def _rename(document: Node) -> None:
+    """Give schemas names that are words: generators make classes of them, and two of one name clash."""
+    schemas = document["components"]["schemas"]
+    names = {name: _class_name(name) for name in schemas}
+    document["components"]["schemas"] = {
+        names[n]: {**s, "title": names[n]} for n, s in schemas.items()
+    }
+    _refer(document, {f"{SCHEMAS}{old}": f"{SCHEMAS}{new}" for old, new in names.items()})
+
+
+def _class_name(name: str) -> str:
+    return UNIQUE.sub(lambda m: (m[1] or "").title(), name)
+
+
+def _refer(part: Any, places: Mapping[str, str]) -> None:
+    """Let references follow, wherever they stand."""
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(value, dict | list):
+            _refer(value, places)
+        elif isinstance(value, str) and value in places:
+            part[key] = places[value]
+
+
+def _problems(operation: Node, codes: Mapping[str, frozenset[str]]) -> list[str]:
+    """List the codes with which an operation may refuse."""
+    name = operation["operationId"]
+    found = set(codes.get(name, ())) | ALSO.get(name, frozenset())
+    found |= OF_GUARD if _is_secured(operation) else frozenset()
+    found |= OF_BODY if _has_body(operation) else frozenset()
+    found |= {OF_SHAPE} if _has_shape(operation) else set()
+    found |= {OF_TOKEN} if "503" in operation["responses"] else set()
+    found |= {OF_LIST} if not _is_named(operation) and _takes(operation, "query") else set()
+    return sorted(c for c in found if str(STATUS[REGISTRY[c].kind]) in operation["responses"])
+
+
+def _callers(operation: Node) -> list[str]:
+    """Name who calls an operation, by who holds what it needs."""
+    needed = [May(m) for one in operation.get("security", ()) for ms in one.values() for m in ms]
+    if not needed:
+        return [APPLICANTS if "progress" in operation.get("tags", ()) else NOBODY]
+    if needed[0] in PUBLIC:
+        return [EVERYBODY]
+    return [
+        name for name, (_, roles) in CALLERS.items() if any(needed[0] in GRANTS[r] for r in roles)
+    ]
+
+
+def _exemplify(operation: Node) -> None:
+    """Put in what is sent, as a test sends it; and names of things in paths."""
+    for parameter in operation["parameters"]:
+        if parameter.get("in") == "path" and parameter["name"] in PLACES:
+            parameter["example"] = PLACES[parameter["name"]]
+    name = operation["operationId"]
+    if name in EXAMPLES:
+        shown = {"summary": EXAMPLES[name].words, "value": body_of(name)}
+        for content in operation["requestBody"]["content"].values():
+            content["examples"] = {"sent": shown}
 
 
 def _refused(refusal: Refusal) -> Node:

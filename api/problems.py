@@ -17,6 +17,7 @@ from starlette.routing import compile_path
 
 from api import openapi
 from api.figures import UNEXPECTED
+from api.openapi import STATUS
 from kit.db import AWAY, BUSY, DatabaseAway
 from kit.errors import DomainError, Fault, Kind, Words
 from kit.logs import where
@@ -25,24 +26,6 @@ log = structlog.get_logger()
 
 REQUEST_ID = "syt.request_id"
 """Where the edge puts the id of a request."""
-
-STATUS = {
-    Kind.MALFORMED: 400,
-    Kind.UNAUTHENTICATED: 401,
-    Kind.FORBIDDEN: 403,
-    Kind.NOT_FOUND: 404,
-    Kind.NO_SUCH_METHOD: 405,
-    Kind.CONFLICT: 409,
-    Kind.STALE: 412,
-    Kind.TOO_LARGE: 413,
-    Kind.UNSUPPORTED: 415,
-    Kind.INVALID: 422,
-    Kind.CONDITION_MISSING: 428,
-    Kind.TOO_MANY: 429,
-    Kind.CORRUPTED: 460,  # Of the tus protocol.
-    Kind.INTERNAL: 500,
-    Kind.UNAVAILABLE: 503,
-}
 
 
 class RequestInvalid(DomainError):

@@ -32,6 +32,7 @@ from kit.crypto import KeyRing, load_keys
 from kit.db import AWAY, Sessions, make_engine, make_sessions, transaction
 from kit.generations import Follower
 from kit.settings import Settings
+from kit.signing import Signer, load_receipt_signer
 from outlets.finding import Finder
 from terminals.usage import Usage
 
@@ -74,6 +75,8 @@ class State:
     usage: Usage
     watcher: Watcher
     """For those who wait for events."""
+    receipts: Signer
+    """Signs what is handed to applicants."""
     leaving: bool = False
     """Told to stop: no balancer is to send more, and what it sends is still served."""
 
@@ -105,6 +108,7 @@ def make_state(settings: Settings, database_url: str) -> State:
         doors=Buckets(DOOR_RATE, DOOR_BURST), sharing=Sharing(buckets, sessions),
         reader=Reader(issuers, sessions),
         usage=Usage(sessions), watcher=Watcher(sessions),
+        receipts=load_receipt_signer(settings),
     )  # fmt: skip
 
 

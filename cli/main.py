@@ -139,10 +139,16 @@ def serve(
 
 @app.command()
 def demo(
-    host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, no_jobs: NoJobs = False
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Workers = 1,
+    no_jobs: NoJobs = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="With people who act on the sample applicants.")
+    ] = False,
 ) -> None:
     """Serve a demonstration: all divisions, sample outlets, guides and people."""
-    wanted = Wanted(host, port, workers, not no_jobs)
+    wanted = Wanted(host, port, workers, not no_jobs, sandbox=sandbox)
 
     async def prepare(settings: Settings, database: Database) -> None:
         from cli import demo as demonstration
@@ -482,6 +488,54 @@ def appoint(
     with _plainly(), database_for_command(Settings()) as database:
         asyncio.run(_with_sessions(database.url, grant))
         say(f"{subject} is {role} of {scope}")
+
+
+@app.command()
+def conformance(
+    base_url: Annotated[str, typer.Argument(help="Address of the sandbox.")],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="After --: the client's own program; SYT_BASE_URL tells it where to call."
+        ),
+    ] = None,
+    listen: Annotated[
+        str, typer.Option(help="HOST:PORT that the client is pointed at.")
+    ] = "127.0.0.1:8100",
+    report: Annotated[Path | None, typer.Option(help="File for the report as JSON.")] = None,
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(help="A log of the client's, to be searched for personal data."),
+    ] = None,
+) -> None:
+    """Try a bank's terminal against a sandbox: 0 all rules kept, 1 some broken, 3 not all came about."""
+    from cli.conformance import Asked, rehearse
+
+    asked = Asked(base_url, listen, report, log or (), command or ())
+    with _plainly(2):
+        ended, text = asyncio.run(rehearse(asked))
+    typer.echo(text)
+    raise typer.Exit(ended)
+
+
+@app.command(name="check-receipt")
+def check_receipt(
+    text: Annotated[str, typer.Argument(help="What the code on the paper holds: SYT1:…")],
+    keys: Annotated[Path, typer.Option(help="Saved answer of GET /v1/receipt-keys, or PEM.")],
+    words: Annotated[
+        Path | None, typer.Option(help="Saved answer of GET …/documents/{code}.json.")
+    ] = None,
+) -> None:
+    """Check a receipt without asking the service: 0 it is ours, 1 it is not to be believed, 3 no keys."""
+    from cli import receipts
+    from kit.receipts import ReceiptFalse
+
+    with _plainly(3):
+        try:
+            typer.echo(receipts.in_words(receipts.check(text, keys, words)))
+        except ReceiptFalse as false:
+            typer.echo(f"验真不通过：{receipts.REASONS[false.why]}")
+            raise typer.Exit(1) from None
 
 
 @app.command(name="demo-login")

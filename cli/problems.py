@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from api.problems import STATUS
+from api.openapi import STATUS
 from client.errors import Refused
 from kit.errors import REGISTRY, DomainError
 

@@ -54,6 +54,8 @@ class Wanted:
     """Whether it may change tables; where it has not the owner's right, another does that before."""
     simulates: bool = False
     """Whether a simulated core is started beside it."""
+    sandbox: bool = False
+    """Whether people are started who act on the sample applicants."""
 
     @property
     def reached_at(self) -> str:
@@ -243,15 +245,19 @@ def serve(
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             supervisor.release()
             _wait_ready(wanted, supervisor)
-            _add_beside(supervisor, wanted, core)
+            _add_beside(supervisor, settings, wanted, core)
             _greet(settings, greet)
             supervisor.watch(database.cluster, start_cluster)
 
 
-def _add_beside(supervisor: Supervisor, wanted: Wanted, core: simulated.Beside) -> None:
+def _add_beside(
+    supervisor: Supervisor, settings: Settings, wanted: Wanted, core: simulated.Beside
+) -> None:
     """Start what nobody waits for who only calls: after the API, which has the machine until then."""
     jobs = [[sys.executable, "-m", "worker"]] if wanted.jobs else []
-    for command in (*core.commands, *jobs):
+    card = str(settings.home.resolve() / "demo.json")
+    people = [[sys.executable, "-m", "sandbox", card]] if wanted.sandbox else []
+    for command in (*core.commands, *jobs, *people):
         supervisor.add(command)
     supervisor.release()
     core.wait_ready()

@@ -50,6 +50,7 @@ def _made_of_others(wanted: argparse.Namespace) -> dict[str, Callable[[], str]]:
         "syt_database_url": lambda: _url("syt_service", read["service_password"], wanted.database),
         "syt_keys": _key_ring,
         "syt_signing_key": _signing_key,
+        "syt_receipt_key": _signing_key,
         "syt_files_options": lambda: json.dumps(_options(key, wanted.store)),
         "store.json": lambda: json.dumps({"identities": [_identity(key)]}),
     }
@@ -72,7 +73,7 @@ def _key_ring() -> str:
 
 
 def _signing_key() -> str:
-    """Make the key that signs roots of evidence."""
+    """Make a key that signs: roots of evidence, or receipts."""
     made = subprocess.run(
         ["openssl", "genpkey", "-algorithm", "ed25519"],  # noqa: S607
         check=True, capture_output=True, text=True,

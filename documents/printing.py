@@ -23,13 +23,15 @@ def _compiler() -> typst.Compiler:
     )
 
 
-def worded(content: Mapping[str, Any], public_url: str, query_code: str) -> dict[str, Any]:
-    """Give all that stands on a print. Without the query code it is a copy to look at: masked, and what is
-    scanned from it opens nothing but the question for a code.
+def worded(
+    content: Mapping[str, Any], receipt: str, public_url: str, query_code: str
+) -> dict[str, Any]:
+    """Give all that stands on a print, with its signed receipt. Without the query code it is a copy to look
+    at: masked, and what is scanned from it opens nothing but the question for a code.
     """
     place = f"{public_url}/p/{content['application']}"
     address = f"{place}#{query_code}" if query_code else place
-    ours = {"place": place, "address": address, "query_code": query_code}
+    ours = {"place": place, "address": address, "query_code": query_code, "receipt": receipt}
     return shown(content, masked=not query_code) | ours
 
 
@@ -38,7 +40,9 @@ def print_paper(words: Mapping[str, Any]) -> bytes:
 
     Takes a good part of a second: not for the event loop.
     """
-    inputs = {"paper": orjson.dumps(words).decode(), "qr": qr(words["address"])}
+    inputs = {
+        "paper": orjson.dumps(words).decode(), "qr": qr(words["address"]), "receipt": qr(words["receipt"]),
+    }  # fmt: skip
     with HELD:
         try:
             made = _compiler().compile(

@@ -20,8 +20,10 @@ from documents.errors import DocumentNotFound
 from documents.models import Document
 from events.models import Event
 from events.service import read_text
-from kit.clock import CHINA, now
+from kit.clock import CHINA, day_of, now
 from kit.crypto import KeyRing, place
+from kit.receipts import Receipt, digest_of, write
+from kit.signing import Signer
 from schemas.guides import Exemption
 
 ISSUED = {
@@ -175,3 +177,16 @@ def _kept(issue: Issue) -> Mapping[str, Any]:
         "outlet": event.outlet if event.actor_role == "teller" else None,
         "sealed": issue.desk.keys.seal(orjson.dumps(content), bound_to=bound),
     }  # fmt: skip
+
+
+def words_of(paper: Paper) -> dict[str, Any]:
+    """Give what a paper says with all that is personal masked: what its receipt is the digest of."""
+    said = compose.shown(paper.content, masked=True)
+    return {name: value for name, value in said.items() if name != "masked"}
+
+
+def receipt(paper: Paper, signer: Signer) -> str:
+    """Sign a paper's receipt."""
+    row = paper.row
+    day, digest = day_of(row.issued_at), digest_of(words_of(paper))
+    return write(Receipt(row.number, day, row.outlet, digest), signer)

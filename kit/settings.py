@@ -196,6 +196,10 @@ class Settings(BaseSettings):
     """Ed25519 key that signs the roots of evidence, as PEM; unset: `signing.pem` under `home`, made on first
     use."""
 
+    receipt_key: SecretStr | None = None
+    """Ed25519 key that signs receipts, as PEM, the same in every API process; public keys after it signed
+    before. Unset: `receipts.pem` under `home`, made on first use."""
+
     issuers: tuple[TrustedIssuer, ...] = ()
     """Issuers of people's tokens, as JSON."""
 

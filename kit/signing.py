@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from pydantic import SecretStr
 
 from kit.crypto import KeysUnusable, read_closed, write_once
 from kit.settings import Settings
 
-PURPOSE = b"syt-evidence-1\n"
-"""Stands before all that is signed: a signature of ours is one for nothing else."""
+PURPOSE, RECEIPTS = b"syt-evidence-1\n", b"syt-receipt-1\n"
+"""One of them stands before all that is signed: a signature of ours is one for nothing else."""
 
 ID = 16
 END = "-----END "
@@ -49,6 +50,7 @@ class Signer:
 
     private: Ed25519PrivateKey = field(repr=False)
     trusted: Trusted
+    purpose: bytes = PURPOSE
 
     @property
     def public(self) -> Ed25519PublicKey:
@@ -62,13 +64,15 @@ class Signer:
 
     def sign(self, statement: bytes) -> bytes:
         """Sign a statement."""
-        return self.private.sign(PURPOSE + statement)
+        return self.private.sign(self.purpose + statement)
 
 
-def holds(key: Ed25519PublicKey, statement: bytes, signature: bytes) -> bool:
-    """Tell whether the key signed the statement."""
+def holds(
+    key: Ed25519PublicKey, statement: bytes, signature: bytes, purpose: bytes = PURPOSE
+) -> bool:
+    """Tell whether the key signed the statement, for that purpose."""
     try:
-        key.verify(signature, PURPOSE + statement)
+        key.verify(signature, purpose + statement)
     except InvalidSignature:
         return False
     return True
@@ -108,7 +112,7 @@ def _public(part: str) -> Ed25519PublicKey:
     except ValueError as error:
         raise KeysUnusable("not a public key in PEM") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise KeysUnusable("roots are signed by Ed25519 keys")
+        raise KeysUnusable("what is handed out is signed by Ed25519 keys")
     return key
 
 
@@ -122,7 +126,7 @@ def _private(part: str) -> Ed25519PrivateKey:
     return key
 
 
-def read_signer(text: str) -> Signer:
+def read_signer(text: str, purpose: bytes = PURPOSE) -> Signer:
     """Read a private key in PEM; public keys after it are those that signed before.
 
     Raises:
@@ -131,7 +135,7 @@ def read_signer(text: str) -> Signer:
     parts = _parts(text)
     if not parts:
         raise KeysUnusable("the signing key is empty")
-    return Signer(_private(parts[0]), read_public(text))
+    return Signer(_private(parts[0]), read_public(text), purpose)
 
 
 def make_pem() -> str:
@@ -146,17 +150,29 @@ def public_pem(key: Ed25519PublicKey) -> str:
 
 
 def load_signer(settings: Settings) -> Signer:
-    """Load the signing key; make its file on first use, readable by us alone.
+    """Load the key that signs roots of evidence; make its file on first use, readable by us alone.
 
     Raises:
         KeysUnusable: there is one, and it is of no use.
     """
-    if settings.signing_key is not None:
-        return read_signer(settings.signing_key.get_secret_value())
-    path = _path(settings)
+    return _load(settings.signing_key, _path(settings), PURPOSE)
+
+
+def load_receipt_signer(settings: Settings) -> Signer:
+    """Load the key that signs receipts, in the same way. It is another: the API has not that of evidence.
+
+    Raises:
+        KeysUnusable: there is one, and it is of no use.
+    """
+    return _load(settings.receipt_key, settings.home / "receipts.pem", RECEIPTS)
+
+
+def _load(given: SecretStr | None, path: Path, purpose: bytes) -> Signer:
+    if given is not None:
+        return read_signer(given.get_secret_value(), purpose)
     if not path.exists():
         write_once(path, make_pem())
-    return read_signer(read_closed(path))
+    return read_signer(read_closed(path), purpose)
 
 
 def load_trusted(settings: Settings) -> Trusted:

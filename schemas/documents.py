@@ -1,6 +1,7 @@
 """Papers of an application, on the wire."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -27,6 +28,30 @@ class DocumentList(Response):
     """All papers of an application, oldest first."""
 
     items: list[DocumentView]
+
+
+class PaperView(DocumentView):
+    """What a paper says, with all that is personal masked, and its receipt."""
+
+    receipt: str = Field(
+        description="Signed: what its QR code holds, checked without us by `GET /v1/receipt-keys`."
+    )
+    words: dict[str, Any] = Field(
+        description="The digest is their SHA-256, as JSON in UTF-8 with sorted names and no blanks."
+    )
+
+
+class ReceiptKey(Response):
+    """A key by which receipts are checked."""
+
+    key: str = Field(description="Begin of the SHA-256 of the public key, as receipts name it.")
+    public_key: str = Field(description="Ed25519, base64.")
+
+
+class ReceiptKeys(Response):
+    """Keys by which receipts are or were signed, the one in use first."""
+
+    items: list[ReceiptKey]
 
 
 class PrintRequest(Request):

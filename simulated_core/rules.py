@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas.connectors import Facts, Verdict
+from schemas.samples import BY_OUTCOME, Outcome
 
 RECORD, CHANGE, ACCOUNT, CARD, ELIGIBILITY, UNIT = (
     "332014901008", "332014901009", "332014901010", "332014901012", "332014901019", "332014901020",
@@ -53,6 +54,7 @@ FAILING: Mapping[str, str] = MappingProxyType({
 MISBEHAVING: Mapping[str, Fault] = MappingProxyType({
     "339900188806060602": Fault.LATE, "339900188807070706": Fault.GARBAGE,
     "339900188809090807": Fault.ERROR_AFTER, "339900188810100902": Fault.SLOW,
+    BY_OUTCOME[Outcome.CORE_AWAY].id_number: Fault.ERROR, BY_OUTCOME[Outcome.SLOW].id_number: Fault.SLOW,
 })  # fmt: skip
 """Sample applicants at whom it misbehaves, whatever it was told. All others pass."""
 

@@ -25,6 +25,7 @@ OPEN = {
     ("GET", "/p/{number}"), ("POST", "/p/{number}"),
     ("POST", "/p/{number}/rating"),
     ("GET", "/g/{matter}"), ("OPTIONS", "/v1/uploads"), ("POST", "/v1/terminals"),
+    ("GET", "/v1/receipt-keys"),
 }  # fmt: skip
 """Operations without a token, by hand."""
 

@@ -172,10 +172,14 @@ async def _keep_picture(state: State, number: str, document: str) -> None:
         return
     async with transaction(state.sessions) as session:
         row = await session.get_one(Document, document)
+    paper = service.Paper(row, service.read(state.keys, row))
     words = printing.worded(
-        service.read(state.keys, row), "http://outlet.test", query_code(state.keys, number)
-    )
-    inputs = {"paper": orjson.dumps(words).decode(), "qr": qr(words["address"])}
+        paper.content, service.receipt(paper, state.receipts), "http://outlet.test",
+        query_code(state.keys, number),
+    )  # fmt: skip
+    inputs = {
+        "paper": orjson.dumps(words).decode(), "qr": qr(words["address"]), "receipt": qr(words["receipt"]),
+    }  # fmt: skip
     made = printing._compiler().compile(format="png", sys_inputs=inputs, ppi=70)
     assert isinstance(made, bytes)
     await asyncio.to_thread(Path(folder, f"{row.code}.png").write_bytes, made)

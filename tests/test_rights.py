@@ -34,7 +34,7 @@ ROUTES = {found.name: found[1:] for found in operations()}
 OPEN = frozenset({
     "issue_token", "live", "ready", "metrics", "docs", "list_problems", "show_problem", "open_guide",
     "show_upload_protocol", "use_enrolment", "ask_progress", "rate_by_code", "open_progress", "show_progress",
-    "rate_on_page",
+    "rate_on_page", "list_receipt_keys",
 })  # fmt: skip
 """Operations without a token."""
 
@@ -124,6 +124,7 @@ TRIED: dict[str, Try] = {
     ),
     "list_application_documents": SEEN,
     "look_at_document": SEEN,
+    "read_document": SEEN,
     "print_document": SEEN._replace(body={"purpose": "当面交给申请人"}),
     "list_subscriptions": PLAIN,
     "make_subscription": Try(
@@ -222,6 +223,8 @@ class World(NamedTuple):
     foreign: dict[Role, Headers]
     things: dict[str, str]
     http: httpx.AsyncClient
+    codes: Mapping[str, frozenset[str]]
+    """What each operation refuses with, as the contract has it."""
 
 
 @pytest.fixture(scope="module")
@@ -241,9 +244,17 @@ async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator
         things["delivery"] = await _sent(state, things["subscription"], things["number"])
         things |= {"terminal": here.terminal, "teller": here.teller}
         things["lost"] = (await make.place()).terminal  # Nobody calls from it: its tokens end here.
-        yield World(own, foreign, things, http)
+        yield World(own, foreign, things, http, _codes(app))
     async with owner.begin() as connection:
         await empty(connection)
+
+
+def _codes(app: FastAPI) -> Mapping[str, frozenset[str]]:
+    return {
+        operation["operationId"]: frozenset(operation["x-problems"])
+        for methods in app.openapi()["paths"].values()
+        for operation in methods.values()
+    }
 
 
 async def _things(http: httpx.AsyncClient, own: dict[Role, Headers], outlet: str) -> dict[str, str]:
@@ -355,6 +366,8 @@ async def call(world: World, operation: str, role: Role, who: Headers) -> int:
     )  # fmt: skip
     assert answer.status_code < 500, answer.text
     assert answer.status_code != 401, answer.text
+    if answer.status_code >= 400 and method != "HEAD":
+        assert answer.json()["code"] in world.codes[operation], (operation, answer.text)
     return answer.status_code if answer.status_code in (403, 404) else 200
 
 

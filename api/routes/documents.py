@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,12 +17,14 @@ from api.openapi import TAGGED, carries, refuses
 from applications.numbers import query_code
 from documents import service
 from documents.printing import print_paper, tag_of, worded
+from kit.signing import key_id, written
 from looking.service import Look, record
 from notices import service as notices
-from schemas.documents import DocumentList, PrintRequest
+from schemas.documents import DocumentList, PaperView, PrintRequest, ReceiptKeys
 from sheets.press import Press
 
 router = APIRouter(prefix="/v1/applications", tags=["documents"], route_class=ContractRoute)
+receipts = APIRouter(prefix="/v1", tags=["documents"], route_class=ContractRoute)
 Reader = Annotated[Caller, may(May.APPLICATION_READ)]
 Named = Annotated[
     str,
@@ -78,6 +81,25 @@ async def list_application_documents(
     return json({"items": [service.listed(paper) for paper in found]})
 
 
+@router.get("/{number}/documents/{document}.json", response_model=PaperView)
+async def read_document(
+    row: Visible, document: Named, caller: Reader, held: Held, session: Session
+) -> Response:
+    """Give the words of a paper, masked, and its signed receipt: for slips of a terminal's own."""
+    found = service.find(await service.papers(session, held.desk, row), document)
+    receipt, words = service.receipt(found, held.receipts), service.words_of(found)
+    return json({**service.listed(found), "receipt": receipt, "words": words})
+
+
+@receipts.get("/receipt-keys", response_model=ReceiptKeys, responses=TAGGED)
+async def list_receipt_keys(request: Request, held: Held) -> Response:
+    """List the public keys by which receipts are checked, the one in use first: keep them."""
+    signer = held.receipts
+    older = [key for name, key in sorted(signer.trusted.items()) if name != signer.id]
+    found = [{"key": key_id(k), "public_key": written(k)} for k in (signer.public, *older)]
+    return tagged(request, orjson.dumps({"items": found}))
+
+
 @router.get(
     "/{number}/documents/{document}.pdf", response_class=Response, responses=LOOKED | refuses(503)
 )
@@ -87,7 +109,8 @@ async def look_at_document(
 ) -> Response:  # fmt: skip
     """Give a copy to look at: what is personal is masked, and it carries no query code."""
     found = service.find(await service.papers(session, held.desk, row), document)
-    words = worded(found.content, held.settings.public_url, "")
+    receipt = service.receipt(found, held.receipts)
+    words = worded(found.content, receipt, held.settings.public_url, "")
     tag = tag_of(words)
     known = tagged(request, b"", tag)
     if known.status_code == 304:
@@ -119,7 +142,8 @@ async def print_document(
     await record(session, held.keys, caller, look)
     told = found.row
     await notices.handed_over(session, caller, row, told.event, told.code, told.issued_at)
-    words = worded(found.content, held.settings.public_url, query_code(held.keys, row.number))
+    code, receipt = query_code(held.keys, row.number), service.receipt(found, held.receipts)
+    words = worded(found.content, receipt, held.settings.public_url, code)
     return Printed(press, words, {"Cache-Control": "no-store", **_named(found)})
 
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from api.conditional import json
 from api.deps import Held
-from api.openapi import refuses
-from api.problems import STATUS, Leaving, NoSuchPage, language_of
+from api.openapi import STATUS, refuses
+from api.problems import Leaving, NoSuchPage, language_of
 from kit.db import DatabaseAway
 from kit.errors import REGISTRY as PROBLEMS
 from kit.metrics import registry
@@ -112,6 +112,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     needed = [scope for item in operation.get("security", []) for s in item.values() for scope in s]
     names = ", ".join(p["name"] for p in operation.get("parameters", []) if "name" in p)
     detail = f"<br><small>{escape(names)}</small>" if names else ""
+    codes = " ".join(f"<a href='/problems/{c}'>{c}</a>" for c in operation.get("x-problems", ()))
+    detail += f"<br><small>{codes}</small>" if codes else ""
     return (
         f"<tr><td><code>{method.upper()} {escape(path)}</code>"
         f"<td>{escape(operation.get('description', ''))}{detail}<td>{escape(', '.join(needed))}"

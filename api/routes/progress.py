@@ -15,8 +15,7 @@ from access.errors import TooManyRequests
 from api.body import ContractRoute
 from api.conditional import json
 from api.deps import Held, address_of
-from api.openapi import carries, refuses
-from api.problems import STATUS
+from api.openapi import STATUS, carries, refuses
 from api.state import State
 from applications import progress
 from applications.errors import ProgressLocked, ProgressNotFound

@@ -167,6 +167,14 @@ def problem_follows_the_contract(
     expect(all(at == "" or at.startswith("/") for at in places), case, "a place that is no pointer")
 
 
+def code_is_documented(context: CheckContext, response: Response, case: Case[Any]) -> None:
+    """No refusal by a code that the operation does not name; another method is no operation of its."""
+    if response.status_code >= 400 and response.status_code != 405 and case.method != "HEAD":
+        code = _problem(response)["code"]
+        named = case.operation.definition.raw["x-problems"]
+        expect(code in named, case, f"a code that is not named: {code}")
+
+
 def headers_are_documented(context: CheckContext, response: Response, case: Case[Any]) -> None:
     """No header that the document does not name."""
     known = case.operation.responses.find_by_status_code(response.status_code)
@@ -190,6 +198,7 @@ CHECKS: list[CheckFunction] = [
     shape_is_taken,
     problem_follows_the_contract,
     headers_are_documented,
+    code_is_documented,
     nothing_comes_back,
 ]
 """Rules of ours, beside those of the tool."""

@@ -43,7 +43,7 @@ BUCKET = "syt-scans"
 DRAIN = 2
 NEEDED = {
     "migrate": ("syt_owner_url", "syt_database_url"),
-    "api": ("syt_database_url", "syt_keys", "syt_files_options"),
+    "api": ("syt_database_url", "syt_keys", "syt_receipt_key", "syt_files_options"),
     "worker": ("syt_database_url", "syt_signing_key", "syt_files_options", "syt_keys"),
 }
 """Which secrets a service of the composition is given."""

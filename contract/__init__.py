@@ -1,0 +1,1 @@
+"""The contract as a document, and what would break those who rely on it."""

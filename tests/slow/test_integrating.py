@@ -1,0 +1,60 @@
+"""Every command of the guide for banks is run, as it stands there, against a sandbox."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.slow.conftest import Made, _copy
+from tests.slow.service import ROOT, Service, new_home, running
+
+pytestmark = pytest.mark.slow
+
+GUIDE = (ROOT / "docs" / "integrating.md").read_text("utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SECONDS = 180
+
+
+def blocks(language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(GUIDE) if kind == language]
+
+
+@pytest.fixture(scope="module")
+def sandbox(made: Made) -> Iterator[Service]:
+    """Started by the guide's own line, with the simulated core that comes along."""
+    assert ".venv/bin/syt demo --sandbox" in blocks("console")[0]
+    with new_home() as home:
+        _copy(made, home)
+        with running(home, "demo", "--sandbox", env={"SYT_CORES": ""}) as service:
+            yield service
+
+
+def placed(script: str, service: Service, folder: Path) -> str:
+    """Put this sandbox in the place of the reader's own; nothing else is changed."""
+    places = {
+        "http://127.0.0.1:8000": service.url, "var/demo.json": str(service.home / "demo.json"),
+        "W=var/first": f"W={folder}", ".venv/bin/": f"{Path(sys.prefix) / 'bin'}/",
+    }  # fmt: skip
+    for theirs, ours in places.items():
+        script = script.replace(theirs, ours)
+    return script
+
+
+def test_nothing_but_commands_and_the_start_stands_in_blocks() -> None:
+    assert {kind for kind, _ in BLOCK.findall(GUIDE)} <= {"sh", "console", "python"}
+    assert len(blocks("console")) == 1
+
+
+def test_from_a_key_to_the_first_application(sandbox: Service, tmp_path: Path) -> None:
+    script = "\n".join(["set -euo pipefail", *blocks("sh")])
+    done = subprocess.run(
+        ["bash", "-c", placed(script, sandbox, tmp_path)], cwd=ROOT, capture_output=True, text=True,
+        timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    for told in ("终端号", "办件编号", "content-invalid", "验真通过", "delivered"):
+        assert told in done.stdout
+    assert (tmp_path / "STL.pdf").read_bytes().startswith(b"%PDF-")
