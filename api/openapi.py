@@ -262,7 +262,19 @@ OF_BODY = frozenset({
 OF_SHAPE, OF_TOKEN, OF_LIST = "request-invalid", "database-away", "query-too-broad"
 """Codes that no function of an operation names: what reads requests refuses them, or what asks the database."""
 
-ALSO: Mapping[str, frozenset[str]] = {}
+PACKAGES = frozenset({
+    "access", "agencies", "api", "applications", "conformity", "connectors", "custody", "divisions",
+    "documents", "entrusting", "events", "evidence", "files", "importing", "kit", "looking", "matters",
+    "notices", "outlets", "publishing", "ratings", "routing", "schemas", "sheets", "supervision",
+    "terminals", "territory",
+})  # fmt: skip
+"""Packages of the service, into which is followed what an operation may refuse with."""
+
+ALSO: Mapping[str, frozenset[str]] = {
+    "submit_application": frozenset(
+        {"idempotency-key-in-progress"}
+    ),  # Told by who writes for many.
+}
 """Codes of operations to which no name leads."""
 
 
@@ -279,7 +291,7 @@ def install(app: FastAPI) -> None:
 
 def _codes(app: FastAPI) -> Mapping[str, frozenset[str]]:
     """Find the codes that each operation's own code may refuse with."""
-    search = Search({"api", "kit", *(e.__module__.partition(".")[0] for e in REGISTRY.values())})
+    search = Search(PACKAGES)
     routes = (c.original_route for c in iter_route_contexts(app.routes))
     return {
         route.operation_id or route.name: frozenset(e.code for e in search.codes(route.dependant))

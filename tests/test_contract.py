@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from api.openapi import PACKAGES
 from cli.openapi import written
 from contract.__main__ import main
 from contract.breaks import Break, accepted, breaks
+from kit.errors import REGISTRY
 
 Node = dict[str, Any]
 ROOT = Path(__file__).parent.parent
@@ -82,6 +85,9 @@ def shown(new: Node) -> Node:
     found: Node = new["components"]["schemas"]["Shown"]
     return found
 
+
+OF_OTHERS = {"routing-gaps"}
+"""Codes of commands, which no call meets."""
 
 Change = Callable[[Node], object]
 BROKEN: dict[str, tuple[Change, str]] = {
@@ -318,6 +324,26 @@ def test_the_checked_in_contract_is_current(app: FastAPI) -> None:
 def test_nothing_that_was_released_breaks() -> None:
     names = ("openapi-released.json", "openapi.json", "openapi-decided.txt")
     assert main([str(DOCS / name) for name in names]) == 0
+
+
+def test_what_an_operation_may_refuse_is_looked_for_in_every_package() -> None:
+    """A package that is left out hides its refusals."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    (layers,) = [c["layers"] for c in config["importlinter"]["contracts"] if c["type"] == "layers"]
+    named = {name.strip("() ") for layer in layers for name in layer.split("|")}
+    named &= set(config["importlinter"]["root_packages"])
+    assert named - PACKAGES == {"cli", "simulated_gateway", "worker", "migrations", "contract"}
+
+
+def test_every_code_is_some_operations(app: FastAPI) -> None:
+    found = {
+        code
+        for methods in app.openapi()["paths"].values()
+        for operation in methods.values()
+        for code in operation["x-problems"]
+    }
+    nobodys = {"internal", "method-not-allowed"}
+    assert set(REGISTRY) - found - OF_OTHERS == nobodys
 
 
 def test_the_contract_names_all_that_is_called_and_who_calls(app: FastAPI) -> None:
