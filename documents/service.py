@@ -36,6 +36,7 @@ ISSUED = {
     "application.suspended": "SPE",
     "application.extended": "EXT",
     "application.granted": "STL",
+    "application.completed": "STL",
     "application.denied": "NST",
     "application.delivered": "RCH",
 }
@@ -129,7 +130,8 @@ async def _issues(
     return issues
 
 
-BEFORE = frozenset({"application.suspension_proposed", "application.granted", "application.denied"})
+DECIDED = frozenset({"application.granted", "application.completed"})
+BEFORE = DECIDED | {"application.suspension_proposed", "application.denied"}
 """What a later paper tells of as well."""
 
 
@@ -139,7 +141,7 @@ def _said(
     """Gather the words of an event, and of a decision its result's number."""
     text = sealed.get(event.id or 0)
     said: dict[str, Any] = orjson.loads(read_text(desk.keys, text)) if text is not None else {}
-    if event.kind == "application.granted" and row.result_sealed is not None:
+    if event.kind in DECIDED and row.result_sealed is not None:
         bound = f"{views.RESULT}:{row.number}"
         result = orjson.loads(desk.keys.open(row.result_sealed, bound_to=bound))
         said["result_number"] = result.get("number")

@@ -5,8 +5,12 @@ It is no client of ours: it knows the contract and nothing else.
 
 import asyncio
 import base64
+import json
+import os
+import sys
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -190,3 +194,28 @@ def trusted(items: list[dict[str, str]]) -> Trusted:
     raw = [base64.b64decode(item["public_key"]) for item in items]
     found = [Ed25519PublicKey.from_public_bytes(one) for one in raw]
     return {key_id(key): key for key in found}
+
+
+ENDS = frozenset({"delivered", "refused"})
+LOOKS, PERIOD = 60, 1.0
+
+
+async def main(card: dict[str, Any], base_url: str) -> None:
+    """Hand in every sample applicant at a sandbox, and follow each to its end."""
+    key = ECKey.import_key(card["terminal"]["private_jwk"])
+    audience = f"{card['base_url']}/v1/oauth/token"
+    async with httpx.AsyncClient(base_url=base_url, timeout=30) as http:
+        terminal = Terminal(http, card["terminal"]["id"], key, card["teller"], audience)
+        waiting = await terminal.submit_all()
+        for _ in range(LOOKS):
+            for number in waiting:
+                await terminal.follow(number)
+            waiting = [n for n in waiting if (await terminal.look(n))["state"] not in ENDS]
+            if not waiting:
+                return
+            await asyncio.sleep(PERIOD)
+    raise SystemExit(f"no end: {waiting}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(Path(sys.argv[1]).read_text()), os.environ["SYT_BASE_URL"]))

@@ -151,6 +151,11 @@ class TestInOneCall:
         ]  # fmt: skip
         delivered = await m.act(http, teller, made, "deliver", way="counter", received_by="测试甲")
         assert delivered.json()["state"] == "delivered"
+        url = f"/v1/applications/{made['number']}/documents"
+        papers = (await http.get(url, headers=teller)).json()["items"]
+        assert [paper["code"] for paper in papers] == ["REC", "ACP", "STL", "RCH"]
+        said = (await http.get(f"{url}/STL.json", headers=teller)).json()
+        assert (said["outlet"], said["on_behalf"]) == (None, None)
         call = await only(state, CoreCall)
         assert (call.state, call.asked, call.reference) == ("done", False, there["reference"])
 

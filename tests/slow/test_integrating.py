@@ -1,5 +1,6 @@
 """Every command of the guide for banks is run, as it stands there, against a sandbox."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.slow.conftest import Made, _copy
-from tests.slow.service import ROOT, Service, new_home, running
+from tests.slow.service import ROOT, Service, environment, new_home, running, syt
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,33 @@ def placed(script: str, service: Service, folder: Path) -> str:
 def test_nothing_but_commands_and_the_start_stands_in_blocks() -> None:
     assert {kind for kind, _ in BLOCK.findall(GUIDE)} <= {"sh", "console", "python"}
     assert len(blocks("console")) == 1
+
+
+KIT = [sys.executable, "-m", "cli.main", "conformance"]
+CLIENT = [sys.executable, "-m", "tests.terminal_of_a_bank"]
+
+
+def test_a_terminal_that_does_right_passes_the_kit(sandbox: Service, tmp_path: Path) -> None:
+    """With real processes, real faults and the simulated core: away for one applicant, slow for another."""
+    report = tmp_path / "report.json"
+    done = subprocess.run(
+        [
+            *KIT, sandbox.url, "--listen", "127.0.0.1:0", "--report", str(report), "--",
+            *CLIENT, str(sandbox.home / "demo.json"),
+        ],
+        cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False,
+        env=environment(tmp_path / "nothing"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(report.read_text())
+    assert {rule["verdict"] for rule in told["rules"]} == {"kept"}
+    assert {call["fault"] for call in told["calls"]} > {"answer_lost", "receipt_tampered"}
+
+
+def test_no_sandbox_is_said_in_one_line(tmp_path: Path) -> None:
+    done = syt(tmp_path, "conformance", "http://127.0.0.1:9", "--listen", "127.0.0.1:0")
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
+    assert "no sandbox answers" in done.stderr
 
 
 def test_from_a_key_to_the_first_application(sandbox: Service, tmp_path: Path) -> None:
