@@ -61,10 +61,8 @@ def breaks(old: Node, new: Node) -> list[Break]:
     ]
 
 
-def _operations(document: Node) -> Iterator[tuple[str, str]]:
-    for path, methods in document["paths"].items():
-        for method in methods:
-            yield method, path
+def _called(paths: Node) -> Iterator[tuple[str, str]]:
+    return ((path, method) for path, methods in paths.items() for method in methods)
 
 
 def _operation(old: Node, new: Node, method: str, path: str) -> Iterator[Break]:
@@ -93,7 +91,14 @@ def _permission(old: Side, new: Side) -> Iterator[Fault]:
 
 
 def _codes(old: Side, new: Side) -> Iterator[Fault]:
-    gone = set(old.schema.get("x-problems", ())) - set(new.schema.get("x-problems", ()))
+    """Tell codes that have another name, or none; where an operation has no more use for one, nobody minds."""
+    paths = new.document["paths"]
+    known = {
+        code
+        for path, method in _called(paths)
+        for code in paths[path][method].get("x-problems", ())
+    }
+    gone = set(old.schema.get("x-problems", ())) - known
     yield from (("code-removed", code) for code in sorted(gone))
 
 

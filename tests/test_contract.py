@@ -239,6 +239,10 @@ KEPT: dict[str, Change] = {
     "an answer's code more": lambda n: shown(n)["properties"]["state"]["enum"].append("older"),
     "a refusal more": lambda n: made(n)["responses"].update({"404": {}}),
     "a code more": lambda n: made(n)["x-problems"].append("thing-gone"),
+    "a code is another operation's": lambda n: (
+        made(n)["x-problems"].remove("thing-taken"),
+        n["paths"]["/things/{thing}"]["get"].update({"x-problems": ["thing-taken"]}),
+    ),
     "words": lambda n: made(n).update(description="otherwise", tags=["x"]),
     "the same, in place of a reference": lambda n: made(n)["requestBody"]["content"].update(
         {"application/json": {"schema": sent(n)}}

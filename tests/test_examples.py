@@ -272,7 +272,9 @@ def test_whatever_takes_a_body_has_one(app: FastAPI) -> None:
         for operation in methods.values()
         if "requestBody" in operation
     }
-    assert set(EXAMPLES) == takes
+    assert set(EXAMPLES) == takes, (
+        "api/examples.py has an example of each body; then `make openapi`"
+    )
 
 
 def test_they_stand_in_the_contract(app: FastAPI) -> None:
