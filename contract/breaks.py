@@ -57,7 +57,9 @@ def resolved(document: Node, reference: str) -> Node:
 def breaks(old: Node, new: Node) -> list[Break]:
     """List all that breaks, in the order of the old document."""
     return [
-        found for method, path in _operations(old) for found in _operation(old, new, method, path)
+        found
+        for path, method in _called(old["paths"])
+        for found in _operation(old, new, method, path)
     ]
 
 
