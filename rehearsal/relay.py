@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 import httpx
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +23,7 @@ HOP = frozenset({
 })  # fmt: skip
 """Headers of one line only (RFC 9110), and those that each side makes for itself."""
 
+STREAM = "text/event-stream"
 LARGEST = 32 * 1024 * 1024
 Wait = Callable[[float], Awaitable[None]]
 
@@ -59,6 +61,8 @@ class Relay:
         noted = self._journal.begin(
             request.method, request.url.path, request.url.query, dict(request.headers), body
         )
+        if STREAM in request.headers.get("accept", ""):
+            return await self._streamed(request, noted)
         fault = self._chooser.choose(noted)
         if fault is not None and fault.refusal is not None:
             refusal = fault.refusal
@@ -69,6 +73,20 @@ class Relay:
                 noted, 502, {"Content-Type": "text/plain"}, b"the sandbox does not answer"
             )
         return await self._answered(request, noted, answer, fault)
+
+    async def _streamed(self, request: Request, noted: Exchange) -> Response:
+        """Pass on what has no end as it comes; it is noted that it was asked for, not what it said."""
+        target = httpx.URL(path=request.url.path, query=request.url.query.encode())
+        asked = self._upstream.build_request("GET", target, headers=_passed(request.headers))
+        try:
+            answer = await self._upstream.send(asked, stream=True)
+        except httpx.TransportError:
+            return self._answer(noted, 502, {}, b"")
+        noted.status = answer.status_code
+        return StreamingResponse(
+            answer.aiter_bytes(), answer.status_code, _passed(answer.headers),
+            background=BackgroundTask(answer.aclose),
+        )  # fmt: skip
 
     async def _pass_on(self, request: Request, body: bytes) -> httpx.Response | None:
         target = httpx.URL(path=request.url.path, query=request.url.query.encode())
