@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from rehearsal.journal import Journal
+from rehearsal.session import Place, relaying
 from tests.slow.conftest import Made, _copy
 from tests.slow.service import ROOT, Service, environment, new_home, running, syt
 
@@ -86,3 +89,17 @@ def test_from_a_key_to_the_first_application(sandbox: Service, tmp_path: Path) -
     for told in ("终端号", "办件编号", "content-invalid", "验真通过", "delivered"):
         assert told in done.stdout
     assert (tmp_path / "STL.pdf").read_bytes().startswith(b"%PDF-")
+
+
+async def test_a_stream_is_passed_on_as_it_comes(sandbox: Service) -> None:
+    """It has no end: who waited for that would wait for ever."""
+    journal, who = Journal(), sandbox.person("reviewer")
+    asked = {**who, "Accept": "text/event-stream"}
+    async with (
+        relaying(sandbox.url, Place("127.0.0.1", 0), journal) as place,
+        httpx.AsyncClient(timeout=20) as http,
+        http.stream("GET", f"{place.url}/v1/events", headers=asked) as answer,
+    ):
+        first = await anext(answer.aiter_lines())
+    assert (answer.status_code, first) == (200, "retry: 2000")
+    assert [exchange.path for exchange in journal] == ["/v1/events"]
