@@ -63,31 +63,38 @@ def test_each_operation_has_become_one(folder: Path, running: Running) -> None:
     assert names == made
 
 
+def caller(api: Call, running: Running, token: str) -> Any:
+    """A client that ends with its `with`."""
+    return api("client").AuthenticatedClient(base_url=running.url, token=token)
+
+
+def tellers_token(running: Running) -> str:
+    return running.callers["a teller"]["Authorization"].removeprefix("Bearer ")
+
+
 def test_a_teller_reads_hands_in_and_follows(api: Call, running: Running) -> None:
-    token = running.callers["a teller"]["Authorization"].removeprefix("Bearer ")
-    client = api("client").AuthenticatedClient(base_url=running.url, token=token)
-    guide = api("api.matters.get_guide").sync(matter=m.RECORD, client=client)
-    assert guide.name
-    assert guide.outlet.delegation == "D3"
     wanted = api("models").ApplicationSubmit.from_dict(m.body())
     submit = api("api.applications.submit_application")
-    made = submit.sync(client=client, body=wanted, idempotency_key=m.key())
+    with caller(api, running, tellers_token(running)) as client:
+        guide = api("api.matters.get_guide").sync(matter=m.RECORD, client=client)
+        made = submit.sync(client=client, body=wanted, idempotency_key=m.key())
+        found = api("api.applications.get_application").sync(made.number, client=client)
+        listed = api("api.applications.list_applications").sync(client=client, limit=1)
+    assert guide.name
+    assert guide.outlet.delegation == "D3"
     assert made.state == "accepted"
-    found = api("api.applications.get_application").sync(made.number, client=client)
     assert (found.number, found.version) == (made.number, made.version)
-    listed = api("api.applications.list_applications").sync(client=client, limit=1)
     assert [item.number for item in listed.items] == [made.number]
 
 
 def test_what_is_refused_is_a_problem_with_its_faults(api: Call, running: Running) -> None:
-    token = running.callers["a teller"]["Authorization"].removeprefix("Bearer ")
-    client = api("client").AuthenticatedClient(base_url=running.url, token=token)
     wanted = api("models").ApplicationSubmit.from_dict(m.body(materials=[], form={}))
     submit = api("api.applications.submit_application")
-    answer = submit.sync_detailed(client=client, body=wanted, idempotency_key=m.key())
+    with caller(api, running, tellers_token(running)) as client:
+        answer = submit.sync_detailed(client=client, body=wanted, idempotency_key=m.key())
     assert answer.status_code == 422
     assert answer.parsed.code == "content-invalid"
     assert len(answer.parsed.errors) > 1
-    stranger = api("client").AuthenticatedClient(base_url=running.url, token="none")
-    refused = submit.sync(client=stranger, body=wanted, idempotency_key=m.key())
+    with caller(api, running, "none") as stranger:
+        refused = submit.sync(client=stranger, body=wanted, idempotency_key=m.key())
     assert refused.code == "token-invalid"
