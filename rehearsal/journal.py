@@ -140,7 +140,7 @@ class Journal:
     def __iter__(self) -> Iterator[Exchange]:
         return iter(self.exchanges)
 
-    def begin(
+    def note(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
     ) -> Exchange:
         """Note a request."""

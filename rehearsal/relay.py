@@ -58,7 +58,7 @@ class Relay:
         body = await request.body()
         if len(body) > LARGEST:
             return Response(None, 413)
-        noted = self._journal.begin(
+        noted = self._journal.note(
             request.method, request.url.path, request.url.query, dict(request.headers), body
         )
         if STREAM in request.headers.get("accept", ""):

@@ -103,3 +103,15 @@ async def test_a_stream_is_passed_on_as_it_comes(sandbox: Service) -> None:
         first = await anext(answer.aiter_lines())
     assert (answer.status_code, first) == (200, "retry: 2000")
     assert [exchange.path for exchange in journal] == ["/v1/events"]
+
+
+def test_the_same_by_the_sdk(sandbox: Service, tmp_path: Path) -> None:
+    (program,) = blocks("python")
+    program = placed(program, sandbox, tmp_path).replace('"var/first"', repr(str(tmp_path)))
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "delivered"
+    assert (tmp_path / "SDK-STL.pdf").read_bytes().startswith(b"%PDF-")
