@@ -14,6 +14,9 @@ PURPOSE = {"purpose": "沙箱：核对是否样例申请人"}
 STEPS = 12
 """Of one application at a time: more is a circle."""
 
+OPEN = frozenset({"received", "accepted", "in_review", "in_second_review", "in_approval"})
+"""States in which there may be something to do."""
+
 PAGE = 200
 Wait = Callable[[float], Awaitable[None]]
 
@@ -59,10 +62,11 @@ class People:
     async def _wants(self, number: str) -> tuple[str, ...]:
         """Find out, once, whether an application is of a sample applicant; recorded like any look."""
         if number not in self._known:
-            url = f"/v1/applications/{number}/reveal"
-            answer = await self._client.post(url, json=PURPOSE, headers=self._who[ROLES[0]])
-            if answer.status_code == httpx.codes.NOT_FOUND:
-                return ()  # Another agency's.
+            url, who = f"/v1/applications/{number}", self._who[ROLES[0]]
+            seen = await self._client.get(url, headers=who)
+            if seen.status_code == httpx.codes.NOT_FOUND or seen.json().get("state") not in OPEN:
+                return ()  # Another agency's, or over: nobody is looked at for nothing.
+            answer = await self._client.post(f"{url}/reveal", json=PURPOSE, headers=who)
             applicant = answer.raise_for_status().json()["applicant"]
             sample = BY_NUMBER.get(applicant.get("id_number", ""))
             self._known[number] = WANTS[sample.outcome] if sample else ()
