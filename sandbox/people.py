@@ -64,8 +64,10 @@ class People:
         if number not in self._known:
             url, who = f"/v1/applications/{number}", self._who[ROLES[0]]
             seen = await self._client.get(url, headers=who)
-            if seen.status_code == httpx.codes.NOT_FOUND or seen.json().get("state") not in OPEN:
-                return ()  # Another agency's, or over: nobody is looked at for nothing.
+            if seen.status_code == httpx.codes.NOT_FOUND:
+                return ()  # Another agency's.
+            if seen.raise_for_status().json()["state"] not in OPEN:
+                return ()  # Nobody is looked at for nothing.
             answer = await self._client.post(f"{url}/reveal", json=PURPOSE, headers=who)
             applicant = answer.raise_for_status().json()["applicant"]
             sample = BY_NUMBER.get(applicant.get("id_number", ""))
@@ -77,7 +79,7 @@ class People:
         offers: dict[str, tuple[str, dict[str, Any]]] = {}
         for role in reversed(ROLES):
             answer = await self._client.get(f"/v1/applications/{number}", headers=self._who[role])
-            found = answer.json() if answer.is_success else {"actions": []}
+            found = answer.raise_for_status().json()
             offers |= {action: (role, found) for action in found["actions"]}
         action = next((wanted for wanted in wants if wanted in offers), None)
         return action is not None and await self._act(number, action, *offers[action])
