@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -204,7 +205,10 @@ async def _version(world: World, path: str, who: Headers) -> str:
     if "get" not in world.document["paths"].get(path, {}):
         return '"1"'
     seen = await world.http.get(path.format(**world.things), headers=who)
-    return f'"{seen.json()["version"]}"' if seen.is_success else ""
+    if not seen.is_success:
+        return ""
+    tag = seen.headers.get("etag", "")
+    return tag if re.fullmatch(r'"[0-9]+"', tag) else f'"{seen.json()["version"]}"'
 
 
 async def send(world: World, app: FastAPI, operation: str) -> httpx.Response:
