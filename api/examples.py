@@ -29,7 +29,8 @@ PLACES: Mapping[str, str] = MappingProxyType({
     "agreement": "SRCB-2026-1", "division": "330106", "code": "330106", "document": "REC",
     "grant": "01935d2e-7c00-7000-8000-000000000002", "file": "01935d2e7c007000800000000000000300",
     "upload": "01935d2e-7c00-7000-8000-000000000004", "proposal": "01935d2e-7c00-7000-8000-000000000005",
-    "order": "1001", "check": "1002", "rectification": "1003", "notice": "1004", "difference": "1005",
+    "subscription": "01935d2e-7c00-7000-8000-000000000006",
+    "delivery": "01935d2e-7c00-7000-8000-000000000007", "order": "1001", "check": "1002", "rectification": "1003", "notice": "1004", "difference": "1005",
 })  # fmt: skip
 """Names of things in addresses and bodies, by their parameter; a number or a code stands for no other."""
 
@@ -129,6 +130,13 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType({
         "valid_to": LAST_DAY,
     }, 201),
     "act_on_grant": Example("内控核对", {"action": "check"}),
+    "make_subscription": Example("订阅本行网点的事件", {
+        "name": "办件状态推送", "url": "https://hooks.bank.example/syt", "bank": "SRCB",
+        "kinds": ["application.completed", "application.denied"],
+    }, 201),
+    "change_subscription": Example("改名", {"name": "办件状态推送(新)"}),
+    "act_on_delivery": Example("重新投递一条", {"action": "redeliver"}),
+    "act_on_subscription": Example("暂停推送", {"action": "pause"}),
     "search_access_records": Example("查谁看过某人的信息，留有记录", {
         "id_number": PERSON["id_number"], "purpose": "核查投诉",
     }),

@@ -266,7 +266,7 @@ PACKAGES = frozenset({
     "access", "agencies", "api", "applications", "conformity", "connectors", "custody", "divisions",
     "documents", "entrusting", "events", "evidence", "files", "importing", "kit", "looking", "matters",
     "notices", "outlets", "publishing", "ratings", "routing", "schemas", "sheets", "supervision",
-    "terminals", "territory",
+    "terminals", "territory", "webhooks",
 })  # fmt: skip
 """Packages of the service, into which is followed what an operation may refuse with."""
 

@@ -28,7 +28,7 @@ from tests import make as m
 from tests.conftest import TEMPLATE, Server
 from tests.make import Make, Place
 from tests.test_rights import OWN as REACH
-from tests.test_rights import _supervised, _things
+from tests.test_rights import _sent, _supervised, _things
 
 Headers = dict[str, str]
 Node = dict[str, Any]
@@ -40,6 +40,10 @@ BY: dict[str, Role] = {
     "act_on_grant": Role.CONTROL_OFFICER, "act_on_spot_check": Role.CONTROL_OFFICER,
     "import_outlets": Role.OUTLET_ADMIN, "act_on_outlet": Role.OUTLET_ADMIN,
     "act_on_outlet_proposal": Role.OUTLET_ADMIN, "apply_for_grant": Role.BANK_ADMIN,
+    **dict.fromkeys(
+        ("make_subscription", "change_subscription", "act_on_delivery", "act_on_subscription"),
+        Role.BANK_ADMIN,
+    ),
     "act_on_teller": Role.OUTLET_MANAGER, "preview_routing": Role.TELLER,
 }  # fmt: skip
 """Who sends, where not the first role that may."""
@@ -100,6 +104,7 @@ async def world(app: FastAPI) -> AsyncIterator[World]:
             "teller": here.teller,
             "upload": await _upload(http, own),
         }
+        things["delivery"] = await _sent(state, things["subscription"], things["number"])
         made = World(http, app.openapi(), own, things)
         made.names = {shown: things[name] for name, shown in PLACES.items() if len(shown) > 11}
         made.names |= moved() | {examples.ASSERTION: make.assertion(here)}
