@@ -28,9 +28,11 @@ PLACES: Mapping[str, str] = MappingProxyType({
     "terminal": "01935d2e-7c00-7000-8000-000000000001", "teller": "330106000012-01", "bank": "SRCB",
     "agreement": "SRCB-2026-1", "division": "330106", "code": "330106", "document": "REC",
     "grant": "01935d2e-7c00-7000-8000-000000000002", "file": "01935d2e7c007000800000000000000300",
-    "upload": "01935d2e-7c00-7000-8000-000000000004", "proposal": "01935d2e-7c00-7000-8000-000000000005",
+    "upload": "01935d2e-7c00-7000-8000-000000000004",
+    "proposal": "01935d2e-7c00-7000-8000-000000000005",
     "subscription": "01935d2e-7c00-7000-8000-000000000006",
-    "delivery": "01935d2e-7c00-7000-8000-000000000007", "order": "1001", "check": "1002", "rectification": "1003", "notice": "1004", "difference": "1005",
+    "delivery": "01935d2e-7c00-7000-8000-000000000007", "order": "1001", "check": "1002",
+    "rectification": "1003", "notice": "1004", "difference": "1005",
 })  # fmt: skip
 """Names of things in addresses and bodies, by their parameter; a number or a code stands for no other."""
 
