@@ -217,7 +217,8 @@ async def _version(world: World, path: str, who: Headers) -> str:
 
 
 async def send(world: World, app: FastAPI, operation: str) -> httpx.Response:
-    """Send an example as it stands in the contract."""
+    """Send an example as it stands in the contract; memory is brought up to date, however busy the machine."""
+    await Make(app.state.syt).settle()
     world = await _apart(world, app, operation)
     route, who = ROUTES[operation], _sender(world, operation)
     body, headers = world.put(body_of(operation)), await _headers(world, operation, who)
