@@ -125,6 +125,7 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType({
         "division": "330106014", "address": "样例路1号",
     }, 201),
     "change_outlet": Example("银行提出变更，待审核", {"reason": "门牌更正", "address": "样例路2号"}, 202),
+    "put_outlet_contact": Example("登记网点联系人，加密保存", {"name": "测试乙", "phone": "0571-80000001"}),
     "act_on_outlet": Example("暂停网点", {"action": "suspend", "reason": "装修停业"}),
     "act_on_outlet_proposal": Example("同意变更", {"action": "approve"}),
     "apply_for_grant": Example("为某人申请网点负责人", {

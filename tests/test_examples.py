@@ -39,6 +39,7 @@ BY: dict[str, Role] = {
     "act_on_rectification": Role.OUTLET_MANAGER, "reveal_rater": Role.OUTLET_MANAGER,
     "act_on_grant": Role.CONTROL_OFFICER, "act_on_spot_check": Role.CONTROL_OFFICER,
     "import_outlets": Role.OUTLET_ADMIN, "act_on_outlet": Role.OUTLET_ADMIN,
+    "put_outlet_contact": Role.BANK_ADMIN,
     "act_on_outlet_proposal": Role.OUTLET_ADMIN, "apply_for_grant": Role.BANK_ADMIN,
     **dict.fromkeys(
         ("make_subscription", "change_subscription", "act_on_delivery", "act_on_subscription"),
@@ -198,6 +199,8 @@ async def _headers(world: World, operation: str, who: Headers) -> Headers:
     found = {"Idempotency-Key": m.key()} if "Idempotency-Key" in names else {}
     if "If-Match" in names:
         found["If-Match"] = await _version(world, path.removesuffix("/actions"), who)
+    if operation == "put_outlet_contact":
+        found.pop("If-Match")  # The first needs none.
     if operation == "add_to_upload":
         found |= {
             "Upload-Offset": "0", "Tus-Resumable": "1.0.0",
