@@ -264,9 +264,9 @@ OF_SHAPE, OF_TOKEN, OF_LIST = "request-invalid", "database-away", "query-too-bro
 
 PACKAGES = frozenset({
     "access", "agencies", "api", "applications", "conformity", "connectors", "custody", "divisions",
-    "documents", "entrusting", "events", "evidence", "files", "importing", "judging", "kit", "looking", "matters",
-    "notices", "outlets", "publishing", "ratings", "routing", "schemas", "sheets", "supervision",
-    "terminals", "territory", "webhooks",
+    "documents", "entrusting", "events", "evidence", "files", "importing", "judging", "kit",
+    "looking", "matters", "notices", "outlets", "publishing", "ratings", "routing", "schemas",
+    "sheets", "supervision", "terminals", "territory", "webhooks",
 })  # fmt: skip
 """Packages of the service, into which is followed what an operation may refuse with."""
 
