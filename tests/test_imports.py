@@ -64,17 +64,19 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
     await make.settle()
     before |= {terminal.outlet for terminal in registry.terminals.values()}  # Made otherwise.
     fresh = [number for number in registry.outlets if number not in before]
+    fresh.sort(key=lambda number: registry.outlets[number].parent is None)  # Points first.
     async with owner.begin() as connection:
-        for limit in ("transaction_timeout", "statement_timeout"):  # There may be many.
-            await connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
         await connection.execute(sa.text("TRUNCATE outlet_import, outlet_import_report"))
         await connection.execute(
             sa.text("TRUNCATE cnaps_class, cnaps_area, outlet_proposal, outlet_contact")
         )
-        for table, keys in (("outlet", fresh), ("bank", [*({*registry.banks} - banks)])):
-            key_ = "number" if table == "outlet" else "code"
-            wanted = sa.text(f"DELETE FROM {table} WHERE {key_} = ANY(:keys)")
-            await connection.execute(wanted, {"keys": keys})
+    for start in range(0, len(fresh), 300):
+        async with owner.begin() as connection:
+            wanted = sa.text("DELETE FROM outlet WHERE number = ANY(:keys)")
+            await connection.execute(wanted, {"keys": fresh[start : start + 300]})
+    async with owner.begin() as connection:
+        wanted = sa.text("DELETE FROM bank WHERE code = ANY(:keys)")
+        await connection.execute(wanted, {"keys": [*({*registry.banks} - banks)]})
     for number in fresh:
         del registry.outlets[number]
     for code in {*registry.banks} - banks:

@@ -25,8 +25,8 @@ from tests.make import Make
 
 pytestmark = pytest.mark.slow
 _as_before = imports._as_before
-ROWS = 5001
-PATIENCE = 90.0
+ROWS = 3000
+PATIENCE = 240.0
 
 
 def worker(settings: Settings) -> subprocess.Popen[bytes]:
