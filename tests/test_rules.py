@@ -44,6 +44,12 @@ def test_the_wheel_names_every_package() -> None:
     assert set(CONFIG["tool"]["importlinter"]["root_packages"]) == found
 
 
+def test_every_package_reaches_the_image() -> None:
+    """What the build does not see it can't install: the service would end at its first import."""
+    seen = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"}
+    assert set(PACKAGES) | {"data"} <= seen
+
+
 def test_every_table_is_known_to_the_migrations() -> None:
     """A table that nobody loads would be dropped by the next migration that is made."""
     found = {

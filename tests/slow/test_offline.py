@@ -19,8 +19,8 @@ from tests.slow.cutting import CuttingLine
 from tests.slow.service import ROOT, Service
 from tests.slow.teller import KEY
 
-MOST = 60
-LIVES = 40
+MOST = 40
+LIVES = 12
 """As many terminals are killed at most; the last is left to end its work."""
 
 
@@ -60,7 +60,7 @@ def live(folder: Path, line: CuttingLine, demo: Service, seed: str, seconds: flo
 @pytest.mark.parametrize("nth", range(2))
 def test_killed_and_cut_at_random_points(demo: Service, tmp_path: Path, nth: int) -> None:
     seed = time.time_ns() + nth
-    print(f"seed {seed}")  # noqa: T201 -- shown where it fails
+    print(f"seed {seed}", flush=True)  # noqa: T201 -- shown where it fails
     chance = random.Random(seed)
     (tmp_path / "card.json").write_text(json.dumps(demo.card))
     who = demo.teller()
