@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bench.__main__ import SERIALS, say
+from bench.__main__ import SERIALS, SETTLED_EVENTS, say
 from bench.load import Plan, Round, run_round
 from bench.marks import machine
 from bench.processes import BenchFailed, free_port, new_home, running, service
@@ -102,16 +102,29 @@ def end_of(port: int, token: str) -> str:
     return str(page["next"])
 
 
-def follow(port: int, tokens: list[str], auditor: str, seconds: float, first: int) -> Lags:
+def settle(home: Path) -> None:
+    """Wait until all events are told: the background process may only just have started."""
+    deadline = time.monotonic() + PATIENCE
+    while cluster_of(home).psql(SETTLED_EVENTS, database="syt") != "t":
+        if time.monotonic() > deadline:
+            raise BenchFailed("events are still untold long after the load")
+        time.sleep(0.2)
+
+
+def follow(
+    port: int, home: Path, tokens: list[str], auditor: str, seconds: float, first: int
+) -> Lags:
     """Load, and follow meanwhile."""
+    settle(home)
     follower = Follower(port, auditor, end_of(port, auditor))
     follower.start()
     heads = [head("POST", "/v1/applications", t, "Content-Type: application/json") for t in tokens]
     load = run_round(Plan(port, CONNECTIONS, seconds, 201, heads, body(), first))
     if load.errors:
         raise BenchFailed(f"wrong answers: {load.errors}")
+    settle(home)
     before = -1
-    while len(follower.lags) != before:  # What is still on its way counts too.
+    while len(follower.lags) != before or not before:  # What is still on its way counts too.
         before = len(follower.lags)
         time.sleep(1.5)
     return Lags(load, follower.lags)
@@ -176,7 +189,7 @@ def measure(rounds: int, seconds: float) -> tuple[list[Lags], Sent]:
         sample(port, tokens[-1], next(serials))
         followed = []
         for _ in range(rounds):
-            followed.append(follow(port, tokens, card["auditor"], seconds, next(serials)))
+            followed.append(follow(port, home, tokens, card["auditor"], seconds, next(serials)))
             last = followed[-1]
             lag = f"lag p50 {last.at(0.5):.2f} s, p99 {last.at(0.99):.2f} s"
             say(f"{last.load.rate:,.0f} submissions/s, {lag}")

@@ -10,6 +10,7 @@ import ipaddress
 import socket
 import ssl
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +23,7 @@ from standardwebhooks import Webhook
 
 from kit.clock import now
 from webhooks.service import Outcome, Parcel
-from webhooks.targets import Ip, Network, is_open
+from webhooks.targets import Ip, Network, is_open, origin_of
 
 SECONDS = 10.0
 """For a whole call until its status is known."""
@@ -37,7 +38,10 @@ LARGEST = 64 * 1024
 RESOLVERS = 64
 """Threads that may wait for names: one target whose names never come holds up no other."""
 
-CONNECTIONS, IDLE_CONNECTIONS, IDLE_SECONDS = 1000, 200, 30.0
+CONNECTIONS, IDLE_SECONDS = 100, 30.0
+POOLS = 1000
+"""Origins whose connections are kept: more than are served at once."""
+
 AGENT = b"syt-webhooks/1"
 LIMITS = {"timeout": {"connect": CONNECT, "read": SECONDS, "write": SECONDS, "pool": SECONDS}}
 
@@ -116,16 +120,27 @@ class Poster:
     def __init__(self, allowed: Iterable[Network] = (), certificates: Path | None = None) -> None:
         self._backend = Checked(allowed)
         trusted = str(certificates) if certificates is not None else None
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(cafile=trusted), network_backend=self._backend,
-            max_connections=CONNECTIONS, max_keepalive_connections=IDLE_CONNECTIONS,
-            keepalive_expiry=IDLE_SECONDS, retries=0,
-        )  # fmt: skip
+        self._tls = ssl.create_default_context(cafile=trusted)
+        self._pools: OrderedDict[str, httpcore.AsyncConnectionPool] = OrderedDict()
 
     async def close(self) -> None:
         """Let the connections go."""
-        await self._pool.aclose()
+        for pool in self._pools.values():
+            await pool.aclose()
         self._backend.close()
+
+    async def _pool_of(self, url: str) -> httpcore.AsyncConnectionPool:
+        """Give the connections of an origin: a pool looks through all that it has, at each call."""
+        origin = origin_of(url)
+        if origin not in self._pools:
+            self._pools[origin] = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls, network_backend=self._backend, keepalive_expiry=IDLE_SECONDS,
+                max_connections=CONNECTIONS, retries=0,
+            )  # fmt: skip
+        self._pools.move_to_end(origin)
+        if len(self._pools) > POOLS:
+            await self._pools.popitem(last=False)[1].aclose()
+        return self._pools[origin]
 
     async def post(self, url: str, parcel: Parcel, secrets: Sequence[str]) -> Outcome:
         """Send a message; whatever becomes of it is an outcome."""
@@ -151,7 +166,8 @@ class Poster:
     async def _call(
         self, url: str, parcel: Parcel, headers: Sequence[tuple[bytes, bytes]]
     ) -> Answer:
-        calling = self._pool.stream(
+        pool = await self._pool_of(url)
+        calling = pool.stream(
             "POST", url, headers=list(headers), content=parcel.body, extensions=LIMITS
         )
         async with calling as answer:
