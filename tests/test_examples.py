@@ -109,7 +109,7 @@ async def world(app: FastAPI) -> AsyncIterator[World]:
         made = World(http, app.openapi(), own, things)
         made.names = {shown: things[name] for name, shown in PLACES.items() if len(shown) > 11}
         made.names |= moved() | {examples.ASSERTION: make.assertion(here)}
-        await _enrolment(made, here)
+        await _enrolment(made, app, here)
         yield made
 
 
@@ -119,13 +119,15 @@ async def _upload(http: httpx.AsyncClient, own: dict[Role, Headers]) -> str:
     return str(made.json()["upload"])
 
 
-async def _enrolment(world: World, here: Place) -> None:
+async def _enrolment(world: World, app: FastAPI, here: Place) -> None:
     """A device with a key of its own, and a code that it was given."""
     key = OKPKey.generate_key("Ed25519")
+    await Make(app.state.syt).settle()
     made = await world.http.post(
         f"/v1/outlets/{here.outlet}/terminals/enrolments", json={"name": "终端"},
         headers=world.own[Role.OUTLET_MANAGER],
     )  # fmt: skip
+    assert made.status_code == 201, made.text
     code = made.json()["code"]
     claims = {"aud": "http://outlet.test/v1/terminals", "jti": code, "exp": int(time.time()) + 60}
     world.names |= {
