@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import re
+from html.parser import HTMLParser
 from typing import Any
 
 import httpx
@@ -199,6 +200,60 @@ async def test_the_page_runs_its_own_script_alone_and_works_without(
     )
     assert "script-src" not in shown.headers["content-security-policy"]
     assert row["query_code"] not in shown.text
+
+
+VOID = frozenset({"meta", "input", "br", "link", "img"})
+
+
+class Reading(HTMLParser):
+    """A page as a browser reads it: every tag is closed where it should be, its form with named fields."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.action = ""
+        self.fields: dict[str, str] = {}
+        self.choices: list[str] = []
+        self.unnamed: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+        assert self.unnamed == []  # Who can't see the page is told what each field is.
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        if tag == "form":
+            assert said["method"] == "post"
+            self.action = said["action"] or ""
+        if tag in ("input", "select", "textarea"):
+            self.fields[said["name"] or ""] = said.get("value") or ""
+            hidden = said.get("type") == "hidden"
+            if not hidden and "label" not in self.open and not said.get("aria-label"):
+                self.unnamed.append(tag)
+        if tag == "option" and said["value"]:
+            self.choices.append(said["value"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+async def test_the_page_is_read_filled_in_and_rated_as_by_a_browser_without_a_script(
+    http: httpx.AsyncClient, make: Make
+) -> None:
+    _, number = await denied(http, make)
+    code = query_code(make.state.keys, number)
+    asks = Reading((await http.get(f"/p/{number}")).text)
+    assert (asks.action, list(asks.fields)) == (f"/p/{number}", ["code"])
+    shown = Reading((await http.post(asks.action, data={"code": code})).text)
+    assert shown.fields == {"code": code, "grade": "", "text": ""}
+    assert shown.choices == ["1", "2", "3", "4", "5"]
+    rated = await http.post(shown.action, data=shown.fields | {"grade": "1"})
+    assert (rated.status_code, Reading(rated.text).action) == (200, "")
+    refused = await http.post(shown.action, data=shown.fields | {"grade": "1"})
+    assert refused.status_code == 409
+    Reading(refused.text)
 
 
 async def test_a_word_in_the_place_of_a_code_is_a_wrong_one(

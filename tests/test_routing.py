@@ -20,7 +20,7 @@ HERE, FAR = "330106", "330302"
 with (DATA / "divisions" / "divisions.csv").open(encoding="utf-8", newline="") as file:
     PLACES = [row for row in csv.DictReader(file) if row["code"].startswith("33")]
 COUNTIES = [row["code"] for row in PLACES if row["level"] == "3"]
-MATTERS = sorted(file.stem for file in (DATA / "matters").glob("*.yaml"))
+MATTERS = sorted({file.name.partition(".")[0] for file in (DATA / "matters").glob("*.yaml")})
 CITY_MATTER = "332014901016"
 
 RULES = """

@@ -18,7 +18,7 @@ from tests.statements import statements
 from worker import lights
 
 TRANSFER, CLOSING, ARCHIVES = "332014901006", "332014901004", "332014901017"
-REHABILITATION = "332014901016"
+REHABILITATION, ENROLMENT = "332014901016", "332014901002"
 NEW, OLD, ELSEWHERE = "330106", "330205", "320104"
 LETTER, TABLE = "杭社险函〔2026〕15号", "XXB-2026-000123"
 
@@ -48,7 +48,7 @@ async def transfer(
     wanted["materials"] = [
         {"code": one["code"], "exemption": one["exemptions"][0]}
         if one["exemptions"] else {"code": one["code"], "file": upload.json()["file"]}
-        for one in asked if one["necessity"] == "required"
+        for one in asked if one["necessity"] != "optional"
     ]  # fmt: skip
     made = await m.submit(http, teller, wanted)
     assert made.status_code == 201, made.text
@@ -341,6 +341,55 @@ async def test_first_check_second_check_and_approval_are_different_persons(
     row = await did(http, await make.person(Role.SECOND_REVIEWER), row, "grant")
     assert (row["state"], row["outcome"]) == ("completed", "granted")
     assert village  # One more who might have.
+
+
+async def test_an_enrolment_is_checked_in_village_and_township_and_confirmed_by_the_county(
+    http: httpx.AsyncClient, make: Make, state: State, owner: AsyncEngine
+) -> None:
+    _, made = await transfer(http, make, matter=ENROLMENT)
+    assert (made["state"], made["step"], made["agency"]["code"]) == ("accepted", 1, NEW)
+    assert (made["step_due_on"], made["due_on"]) == (due(state, today(), 1),) * 2
+    assert (made["promised_due_on"], made["legal_due_on"]) == (
+        due(state, today(), 3), due(state, today(), 10),
+    )  # fmt: skip
+    village, township, county = [await make.person(Role.REVIEWER) for _ in range(3)]
+    row = await did(http, village, made, "take")
+    denied = await m.act(http, village, row, "deny", reason="BY01", opinion="非本村居民")
+    assert (
+        denied.json()["code"] == "action-not-allowed"
+    )  # A village may not: it says what it knows.
+    row = await did(http, village, row, "grant", opinion="情况属实")
+    assert (row["step"], row["agency"]["code"]) == (2, NEW)
+
+    await back_in_time(owner, row["number"], 7)
+    row = await did(http, township, row, "take", "send_back", reason="TH02", opinion="户籍地有出入")
+    begun = today() - timedelta(days=7)
+    # The village's day had not been used: it has it now.
+    assert (row["step"], row["step_due_on"]) == (1, due(state, today(), 1))
+    assert [(p["name"], p["how"]) for p in await _past(http, county, row)] == [
+        ("村（社区）协办", "passed_on"), ("乡镇（街道）初核", "sent_back"),
+    ]  # fmt: skip
+    row = await did(http, village, row, "take", "grant", opinion="已核对户口簿")
+    assert (row["step"], row["step_due_on"]) == (
+        2,
+        due(state, today(), 1),
+    )  # Never less than a day.
+    row = await did(http, township, row, "take", "grant", opinion="无误")
+    assert (row["step"], row["step_due_on"]) == (3, due(state, today(), 1))
+    for who in (village, township):
+        assert (await m.act(http, who, row, "take")).json()["code"] == "separation-of-duties"
+    row = await did(http, county, row, "take", "grant", opinion="准予登记")
+    assert (row["state"], row["outcome"], row["legal_due_on"]) == (
+        "completed", "granted", due(state, begun, 10),
+    )  # fmt: skip
+
+
+async def _past(
+    http: httpx.AsyncClient, who: dict[str, str], row: dict[str, Any]
+) -> list[dict[str, Any]]:
+    shown = await http.get(f"/v1/applications/{row['number']}", headers=who)
+    found: list[dict[str, Any]] = shown.json()["past_steps"]
+    return found
 
 
 async def test_two_pass_it_on_at_once_and_one_does(http: httpx.AsyncClient, make: Make) -> None:
