@@ -16,8 +16,9 @@ ONCE = ("SELECT current_setting('jit')", "WITH RECURSIVE typeinfo_tree", "SELECT
 SMALL = ("BEGIN", "COMMIT", "ROLLBACK", "SELECT kind, value", "SELECT generation.", *ONCE)
 """Ends of transactions, and the poll of the generations, which is no call's own."""
 
-BESIDE = ("call_share", "issuer_keys", "last_used_at", "last_day")
-"""Words of what a process tells and asks by the clock: limits shared, keys of issuers, who was met today."""
+BESIDE = ("call_share", "issuer_keys", "used_on = ", "FROM event_sequencer", "event_of_bank b")
+"""Words of what a process tells and asks by the clock: limits shared, keys of issuers, who was met today,
+and what has been told since for those who wait for events."""
 
 
 @contextmanager

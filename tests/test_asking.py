@@ -38,7 +38,9 @@ def held(state: State, matter: str) -> LocalGuide:
     return compiled(guide.etag, guide.body)
 
 
-@pytest.mark.parametrize("matter", sorted(path.stem for path in (DATA / "matters").glob("*.yaml")))
+@pytest.mark.parametrize(
+    "matter", sorted({path.name[:12] for path in (DATA / "matters").glob("*.yaml")})
+)
 async def test_every_guide_can_be_filled_in(state: State, matter: str) -> None:
     """With the samples, by Enter alone; the check at the terminal and the service's have nothing against it."""
     guide = held(state, matter)

@@ -25,7 +25,6 @@ from connectors.cores import Cores
 from connectors.errors import CoreAway, Why
 from connectors.models import CoreCall, CoreMark, Difference
 from connectors.service import Refusal, ask
-from events import service as events
 from kit.clock import now
 from kit.db import transaction
 from kit.settings import Settings
@@ -38,6 +37,7 @@ from supervision import service as supervision
 from tests import make as m
 from tests.cores import Stand, standing
 from tests.make import IDS, PENSION, RECORD, Make, Place
+from tests.test_events import tell
 from tests.test_submitting import rows
 
 CHANGE, ACCOUNT, CARD, ELIGIBILITY, UNIT = (
@@ -308,9 +308,7 @@ class TestInOneCall:
         for _ in range(20):
             made = (await m.submit(http, teller, wanted)).json()
             assert made["state"] == "completed"
-        for _ in range(3):
-            async with transaction(state.sessions) as session:
-                await events.tell_some(session)
+        await tell(state)
         async with transaction(state.sessions) as session:
             await supervision.draw(session, now())
         controller = await make.person(Role.CONTROL_OFFICER, "330000")

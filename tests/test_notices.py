@@ -25,8 +25,9 @@ from tests import make as m
 from tests.make import IDS, Make
 from tests.test_accepting import received
 from tests.test_documents import denied, granted, printed, took
+from tests.test_events import tell
 from tests.test_progress import ask
-from worker import sequence, telling
+from worker import telling
 from worker.sms import SmsGateway, make_client
 from worker.telling import Sender
 
@@ -70,8 +71,7 @@ async def stand(state: State) -> AsyncIterator[Stand]:
 
 
 async def make_notices(state: State) -> None:
-    while await sequence.TASK.once(state.sessions) == 0:
-        pass
+    await tell(state)
     for _ in range(2):  # Twice makes nothing more.
         await telling.make(state.sessions)
 

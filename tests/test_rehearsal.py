@@ -23,7 +23,7 @@ from schemas.codes import id_fault
 from schemas.samples import BY_OUTCOME, SAMPLES, Outcome, Sample
 from tests.make import Make
 from tests.terminal_of_a_bank import CARD, GivenUp, Terminal
-from worker import sequence
+from tests.test_events import tell
 
 FOLLOWED = 4
 """Looks at each application, with the sandbox's people at work in between."""
@@ -60,9 +60,9 @@ class World:
     async def work(self) -> None:
         """Let the sandbox's people do all there is to be done."""
         self.people = self.people or await self.hire()
-        await sequence.TASK.once(self.state.sessions)
+        await tell(self.state)
         while await self.people.look():
-            await sequence.TASK.once(self.state.sessions)
+            await tell(self.state)
 
     @asynccontextmanager
     async def at(self, kind: type[Terminal]) -> AsyncIterator[Terminal]:

@@ -110,7 +110,7 @@ TRIED: dict[str, Try] = {
             "list_access_records", "list_access_alerts", "list_terminals", "list_tellers",
             "list_reconciliations",
             "list_banks", "get_bank", "list_agreements", "list_outlet_permissions",
-            "list_outlet_proposals",
+            "list_outlet_proposals", "list_overdue_outlets",
         ),
         PLAIN,
     ),

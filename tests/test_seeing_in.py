@@ -33,6 +33,7 @@ from kit.metrics import DONE_AT, FAILURES, registry
 from schemas.applications import Light
 from tests import make as m
 from tests.make import IDS, Make
+from tests.test_events import tell
 from worker import sequence, watch
 
 
@@ -222,7 +223,7 @@ class TestWatch:
     async def test_feed_lag(
         self, http: httpx.AsyncClient, make: Make, state: State, owner: AsyncEngine
     ) -> None:
-        await sequence.TASK.once(state.sessions)
+        await tell(state)
         async with transaction(state.sessions) as session:
             assert (await events.lag(session)).events == 0
         made = await m.submit(http, make.teller(await make.place()))

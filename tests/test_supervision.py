@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from access.policy import Role
 from api.state import State
 from applications import timers
-from events import service as events
 from kit.clock import now, today
 from kit.db import transaction
 from supervision import service
 from tests import make as m
 from tests.make import Make
+from tests.test_events import tell
 
 ORDERS, CHECKS = "/v1/supervision-orders", "/v1/spot-checks"
 
@@ -114,12 +114,6 @@ class TestOrders:
             assert (await http.post(lost, json=why, headers=approver | match)).status_code == 404
 
 
-async def tell_all(state: State) -> None:
-    async with transaction(state.sessions) as session:
-        while await events.tell_some(session):
-            pass
-
-
 async def decided(http: httpx.AsyncClient, make: Make, count: int) -> None:
     """So many decided by one person alone, handed in at two outlets in turn."""
     tellers = [make.teller(await make.place()) for _ in range(2)]
@@ -137,7 +131,7 @@ class TestSpotChecks:
     ) -> None:
         monkeypatch.setattr(service, "EVERY", {"matter": 4, "outlet": 3})
         await decided(http, make, 12)
-        await tell_all(state)
+        await tell(state)
         assert sum(n > 0 for n in await two(state, lambda s: service.draw(s, now()))) == 1
         assert await two(state, lambda s: service.draw(s, now())) == [0, 0]
         controller = await make.person(Role.CONTROL_OFFICER, "330000")
@@ -153,7 +147,7 @@ class TestSpotChecks:
     ) -> None:
         monkeypatch.setattr(service, "EVERY", {"matter": 2, "outlet": 1000})
         await decided(http, make, 4)
-        await tell_all(state)
+        await tell(state)
         seen = 1
         while seen:
             async with transaction(state.sessions) as session:
@@ -214,7 +208,7 @@ async def one(
     """One that was drawn."""
     monkeypatch.setattr(service, "EVERY", {"matter": 1, "outlet": 1})
     await decided(http, make, 1)
-    await tell_all(state)
+    await tell(state)
     await two(state, lambda s: service.draw(s, now()))
     controller = await make.person(Role.CONTROL_OFFICER, "330106")
     (row,) = await items(http, controller, CHECKS)

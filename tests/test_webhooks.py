@@ -23,6 +23,7 @@ from kit.settings import Settings
 from tests import make as m
 from tests.make import IDS, Make, Place
 from tests.receivers import Receiver, receiving
+from tests.test_events import tell
 from webhooks import queries, service
 from webhooks.targets import is_open
 from worker import posting, sequence, webhooks
@@ -233,8 +234,7 @@ class Stand:
     http: httpx.AsyncClient
 
     async def tell(self) -> None:
-        while await sequence.TASK.once(self.state.sessions) == 0:
-            pass
+        await tell(self.state)
 
     async def send(self) -> None:
         """Make the deliveries of what happened, and send all that is due."""
