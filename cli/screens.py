@@ -1,6 +1,6 @@
 """What the terminal shows: guides, applications and receipts as pages of a text screen, in Chinese."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import segno
@@ -10,6 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from client import Receipt, Report, Waiting
+from client.errors import (
+    AwayTooLong,
+    ClockBehind,
+    GuideUnknown,
+    NotWaiting,
+    NumbersUsedUp,
+    QueueFull,
+    StoreBusy,
+    StoreError,
+    Unsettled,
+    WrongKey,
+)
 from schemas.applications import ApplicationDetail, ApplicationView
 from schemas.checks import EXEMPTION_NAMES
 from schemas.events import EventView
@@ -261,8 +273,24 @@ def report_text(report: Report) -> Text:
     return said
 
 
+STORE_WORDS: Mapping[type[StoreError], str] = {
+    GuideUnknown: "本机没有该事项的办事指南：先联网同步（syt terminal sync）",
+    AwayTooLong: "离线时间过长或从未联网：联网同步后才能收件",
+    QueueFull: "本机待提交的办件已满：联网提交后才能收件",
+    NumbersUsedUp: "本机没有可用的办件编号：联网同步时预留",
+    ClockBehind: "本机时钟被拨回：联网同步时校准",
+    Unsettled: "该办件已发出、未收到回复：联网后才能核对",
+    NotWaiting: "没有这件待办，或者已经办结",
+    StoreBusy: "本机存储正被另一个终端进程使用",
+    WrongKey: "本机存储由另一把密钥加密，或者已被改动",
+}
+"""What a teller reads of what the terminal's own store will not do."""
+
+
 def stopped_words(error: Exception) -> str:
-    """Say why work with the service stopped."""
+    """Say why the terminal's store, or work with the service, stopped."""
+    if isinstance(error, StoreError):
+        return STORE_WORDS.get(type(error), str(error))
     problem = getattr(error, "problem", None)
     return (
         problem.detail

@@ -21,7 +21,7 @@ from cli import screens
 from cli.asking import Asker, Left, ask_application, show_faults
 from cli.practice import decide
 from client import Client, ClientError, KeyFile, Patience, Queue, Store, TerminalKey, enrol
-from client.errors import NotComplete, Refused, StoreError
+from client.errors import NotComplete, Refused
 from client.guides import LocalGuide
 from kit.settings import Settings
 from schemas.applications import ApplicationDetail
@@ -142,7 +142,7 @@ def opened(*, offline: bool = False) -> Iterator[Desk]:
                 yield Desk(console, client, Queue(client, store), asker, tokens, offline)
             finally:
                 store.close()
-    except (NoTerminal, StoreError) as error:
+    except NoTerminal as error:
         console.print(Text(f"✗ {error}", "red"))
         raise typer.Exit(1) from None
     except ClientError as error:
@@ -162,6 +162,12 @@ def sync(desk: Desk) -> bool:
         report = desk.queue.flush(watch)
     desk.say(screens.report_text(report))
     return report.stopped is None
+
+
+def begin(desk: Desk) -> None:
+    """Fill the copy of a terminal that was never in contact: without one it has nothing to show."""
+    if desk.queue.contact is None and not desk.is_offline:
+        sync(desk)
 
 
 def status(desk: Desk) -> None:
@@ -198,6 +204,9 @@ def find(desk: Desk, text: str) -> list[LocalGuide]:
 
 def show_found(desk: Desk, found: list[LocalGuide]) -> None:
     """List guides."""
+    if not found:
+        desk.say(Text("没有找到事项", "yellow"))
+        return
     desk.say(screens.guides_table(
         (g.guide.name, g.guide.matter, g.guide.outlet_delegation, f"{g.guide.promised_limit.value} 个工作日")
         for g in found
@@ -208,10 +217,9 @@ def look_up(desk: Desk) -> None:
     """Search, show the guide, and fill an application in."""
     text = desk.asker.text("搜索（名称、编码、拼音首字母，回车列出全部）", needed=False) or ""
     found = find(desk, text)
-    if not found:
-        desk.say(Text("没有找到事项", "yellow"))
-        return
     show_found(desk, found)
+    if not found:
+        return
     said = _pick(desk, _numbers(found))
     if said is None:
         return
@@ -362,8 +370,6 @@ def _menu(desk: Desk) -> None:
             _chosen(desk, said or "")
         except Left:
             desk.say(Text("已返回", "dim"))
-        except StoreError as error:
-            desk.say(Text(f"✗ {error}", "red"))
         except ClientError as error:
             desk.say(Text(f"✗ {screens.stopped_words(error)}", "red"))
             if isinstance(error, Refused) and error.errors:
@@ -415,13 +421,15 @@ def status_command() -> None:
 def search(text: Annotated[str, typer.Argument()] = "", offline: Offline = False) -> None:
     """Find matters by name, code, pinyin or initials."""
     with opened(offline=offline) as desk:
+        begin(desk)
         show_found(desk, find(desk, text))
 
 
 @app.command()
 def guide(matter: str) -> None:
     """Show the guide of a matter out of the terminal's copy."""
-    with opened(offline=True) as desk:
+    with opened() as desk:
+        begin(desk)
         desk.say(screens.guide_page(desk.queue.guide(matter).guide))
 
 

@@ -1,5 +1,8 @@
 """`syt terminal` as a newcomer uses it, against a demonstration that runs."""
 
+import json
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -10,8 +13,10 @@ from tests.slow.service import Service
 pytestmark = pytest.mark.slow
 
 
-def typed(demo: Service, *said: str, words: tuple[str, ...] = ()) -> Result:
-    env = {"SYT_HOME": str(demo.home), "COLUMNS": "100"}
+def typed(
+    demo: Service, *said: str, words: tuple[str, ...] = (), home: Path | None = None
+) -> Result:
+    env = {"SYT_HOME": str(home or demo.home), "COLUMNS": "100"}
     done = CliRunner().invoke(app, ["terminal", *words], input="\n".join([*said, ""]), env=env)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.output
     return done
@@ -64,6 +69,24 @@ def test_words(demo: Service, words: tuple[str, ...], shown: str) -> None:
     typed(demo, words=("sync",))
     done = typed(demo, words=words)
     assert (done.exit_code, shown in done.output) == (0, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"), [(("search", "养老"), PENSION), (("guide", PENSION), PENSION)]
+)
+def test_the_first_word_of_a_terminal_brings_its_copy(
+    demo: Service, tmp_path: Path, words: tuple[str, ...], shown: str
+) -> None:
+    (tmp_path / "demo.json").write_text((demo.home / "demo.json").read_text())
+    done = typed(demo, words=words, home=tmp_path)
+    assert (done.exit_code, shown in done.output) == (0, True), done.output
+
+
+def test_a_terminal_that_was_never_in_contact_says_so(demo: Service, tmp_path: Path) -> None:
+    card = json.loads((demo.home / "demo.json").read_text())
+    (tmp_path / "demo.json").write_text(json.dumps(card | {"base_url": "http://127.0.0.1:9"}))
+    done = typed(demo, words=("guide", PENSION), home=tmp_path)
+    assert (done.exit_code, "先联网同步" in done.output) == (1, True), done.output
 
 
 def test_what_is_wrong_is_said_in_a_line(demo: Service) -> None:
