@@ -38,7 +38,7 @@ def make(guide: bytes, made: bytes) -> FastAPI:
 
 
 def main(descriptor: int, guide: int, made: int) -> None:
-    """Serve until told to stop, with the options of `api/__main__.py`.
+    """Serve until told to stop, with the options of `api/serving.py`.
 
     The socket is handed over as what it is: uvicorn takes an `fd` for a Unix socket, and then nobody sets
     TCP_NODELAY, so that every answer in two writes waits 40 ms for the client's delayed ACK.

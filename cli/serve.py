@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -238,9 +239,10 @@ def serve(
             # First: to load all that the API needs takes longer than everything else.
             for _ in range(wanted.workers):
                 supervisor.add([sys.executable, "-m", "api", str(listener.fileno())])
-            _check_keys(settings)
-            start_cluster()
-            _prepare(settings, database, prepare, stop, migrates=wanted.migrates)
+            with _uncollected():
+                _check_keys(settings)
+                start_cluster()
+                _prepare(settings, database, prepare, stop, migrates=wanted.migrates)
             # Not before: of two starts that both allow it, both could bind until one listens.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             supervisor.release()
@@ -313,6 +315,16 @@ async def _compare_keys(settings: Settings, url: str) -> None:
         finally:
             await connection.close()
         load_keys(settings).compare({row["id"]: row["check_value"] for row in rows})
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage meanwhile: what is loaded stays, and is looked through."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextlib.contextmanager

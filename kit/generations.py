@@ -65,6 +65,8 @@ class Follower:
         self._memories = memories
         self._known: dict[str, int] = {}
         self._looked_at = 0.0
+        self.seen = asyncio.Event()
+        """Set when all was read for the first time."""
 
     @property
     def age(self) -> float:
@@ -74,7 +76,7 @@ class Follower:
     @property
     def fresh(self) -> bool:
         """Tell whether memory may be trusted for a right."""
-        return self.age < TOO_OLD
+        return self.seen.is_set() and self.age < TOO_OLD
 
     async def look(self) -> None:
         """Read the numbers, then what changed; what is read is at least as new as its number."""
@@ -90,6 +92,7 @@ class Follower:
                     )  # A restore goes back.
                 self._known[kind] = number
         self._looked_at = began
+        self.seen.set()
 
     async def follow(self) -> None:
         """Look every second, for ever. A look that fails is tried again; `age` tells of it."""

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from api.__main__ import Server
+from api.serving import Server
 
 
 @pytest.fixture

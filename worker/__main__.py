@@ -11,7 +11,7 @@ from connectors.cores import Cores
 from evidence.chain import HASH_OF
 from files.stores import Vault, make_store
 from kit.crypto import KeysUnusable, load_keys
-from kit.db import make_engine, make_sessions
+from kit.db import Sessions, make_engine, make_sessions
 from kit.logs import configure
 from kit.metrics import registry
 from kit.orphan import leave_with_parent
@@ -34,6 +34,7 @@ from worker import (
     watch,
     webhooks,
 )
+from worker.tasks import Task
 
 TASKS = (
     sequence.TASK,
@@ -63,12 +64,13 @@ async def work(settings: Settings) -> None:
     files = make_store(settings)
     vault = Vault(files, load_keys(settings), sessions)
     bringing = importing.task(vault, office.shelves)
-    tasks = (*TASKS, sealing, *office.tasks(), sweeping.task(files), bringing)
     sending, telling_them = webhooks.deliverer(settings), telling.sender(settings, office)
-    tasks = (
-        *tasks, *at_cores.tasks(office, cores), *telling_them.tasks(), *sending.tasks(),
-    )  # fmt: skip
-    running = [asyncio.create_task(task.run(sessions), name=task.name) for task in tasks]
+    tasks = (*TASKS, sealing, sweeping.task(files), *sending.tasks())
+    knowing = (*office.tasks(), bringing, *at_cores.tasks(office, cores), *telling_them.tasks())
+    running = [
+        *(asyncio.create_task(task.run(sessions), name=task.name) for task in tasks),
+        *(asyncio.create_task(known(office, task, sessions), name=task.name) for task in knowing),
+    ]
     running.append(asyncio.create_task(office.follower.follow(), name="follow"))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,6 +83,12 @@ async def work(settings: Settings) -> None:
     await asyncio.gather(cores.close(), sending.close())
     await engine.dispose()
     structlog.get_logger().info("worker_stopped")
+
+
+async def known(office: life.Office, task: Task, sessions: Sessions) -> None:
+    """Do for ever what needs the memories, once they are read: before, it could only fail."""
+    await office.follower.seen.wait()
+    await task.run(sessions)
 
 
 def main() -> None:

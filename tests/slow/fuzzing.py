@@ -73,7 +73,7 @@ async def _empty(owner: AsyncEngine) -> None:
 
 @contextlib.contextmanager
 def served(settings: Settings) -> Iterator[Running]:
-    """Serve as `api/__main__.py` does, without limits of how often somebody may call."""
+    """Serve as `api/serving.py` does, without limits of how often somebody may call."""
     configure("error")
     app, loop = create_app(settings), uvloop.new_event_loop()
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
