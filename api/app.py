@@ -20,6 +20,7 @@ from api.routes import (
     agencies,
     agreements,
     applications,
+    archives,
     banks,
     catalogue,
     contacts,
@@ -70,6 +71,7 @@ ROUTERS: tuple[Any, ...] = (
     sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
     grants.router, revocations.router, looking.router, evidence.router, staff.router,
     reconciliations.router,
+    archives.router,
     banks.router, agreements.router, proposals.router, registry.router, contacts.router,
 )  # fmt: skip
 """The busiest first: they are matched one after another."""

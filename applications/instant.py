@@ -77,6 +77,8 @@ def core_for(
     core = cores.of(agency, guide.matter) if wanted.accept else None
     if core is None or not held.lets(Delegation.D3) or len(guide.guide.steps) != 1:
         return None
+    if guide.guide.steps[0].archive:  # What stands on a shelf is moved by a person.
+        return None
     instant = all(
         wanted.form.get(name) in values for name, values in guide.guide.outlet.instant_when.items()
     )

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from access.callers import Caller
 from access.errors import Forbidden
-from applications import actions, changes, lifecycle, needs, queries, telling, views
+from applications import actions, archiving, changes, lifecycle, needs, queries, telling, views
 from applications.actions import Case
 from applications.checks import lost_faults
 from applications.desk import Desk
@@ -40,6 +40,7 @@ async def act(
         ActionNotAllowed: its state does not permit it; `actions` lists what does.
         SamePerson, ClaimedByOther, NotClaimed: someone else has to do it, or it must be claimed first.
         ContentInvalid: the action needs more than the body has.
+        ArchiveUnknown, ArchiveElsewhere, ArchiveNotFree: the archive that it would move can't be.
     """
     case = Case(row, caller, desk, now(), wanted)
     if row.version != version:
@@ -50,11 +51,14 @@ async def act(
         raise ContentInvalid(faults=faults)
     await _hold_files(session, row, wanted)
     before = {"agency": row.agency, "due_on": row.due_on, "materials": row.materials}
+    archives = await archiving.move(session, case, move)
     changes.apply(case, move)
+    archiving.issue(row, archives)
     _keep_result(row, wanted, desk)
     session.add(row)
     await session.flush()
     await telling.tell(session, case, before)
+    await archiving.tell(session, case, archives)
     return row
 
 

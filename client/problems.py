@@ -39,6 +39,48 @@ class ApplicationNotFound(errors.Missing):
     code = "application-not-found"
 
 
+class ArchiveElsewhere(errors.Conflict):
+    """Another agency has the archive."""
+
+    code = "archive-elsewhere"
+
+
+class ArchiveInvalid(errors.NotValid):
+    """What is to be entered is wrong."""
+
+    code = "archive-invalid"
+
+
+class ArchiveKnown(errors.Conflict):
+    """The person's archive is in the register."""
+
+    code = "archive-known"
+
+
+class ArchiveNotFound(errors.Missing):
+    """No such archive."""
+
+    code = "archive-not-found"
+
+
+class ArchiveNotFree(errors.Conflict):
+    """The archive is lent, on its way, or gone."""
+
+    code = "archive-not-free"
+
+
+class ArchiveStale(errors.Outdated):
+    """It has changed since you read it."""
+
+    code = "archive-stale"
+
+
+class ArchiveUnknown(errors.Conflict):
+    """The register has no archive of this person."""
+
+    code = "archive-unknown"
+
+
 class AssertionReused(errors.Unauthenticated):
     """The assertion was used before."""
 

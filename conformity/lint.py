@@ -11,7 +11,7 @@ from conformity import forms
 from conformity.findings import Class, Finding, pointer
 from kit.errors import Words
 from schemas.codes import landline_holds, mobile_holds
-from schemas.guides import Basis, Exemption, GuideContent, Material, Necessity
+from schemas.guides import ArchiveDeed, Basis, Exemption, GuideContent, Material, Necessity
 
 WORDS = {
     "condition-lists-material": Words(
@@ -68,6 +68,10 @@ WORDS = {
         "延续环节须是之前的环节", "a step can only continue an earlier one"
     ),
     "letter-goes-nowhere": Words("最后环节之后没有机构收函", "no agency follows that a letter could go to"),
+    "archive-field-missing": Words(
+        "档案变动所依据的栏目不在申请表中，或者借阅没有天数",
+        "a move of an archive rests on no field, or a loan has no end",
+    ),
     "last-step-decides": Words("最后环节须可作出决定", "the last step must be able to decide"),
     "other-department": Words("医疗、生育保险不属于人社部门", "health insurance belongs to another department"),
     "calls-customer": Words("应称申请人，不称客户", "people are applicants, not customers"),
@@ -311,6 +315,18 @@ def order_of_steps(guide: GuideContent) -> Iterator[Finding]:
         yield _error("last-step-decides", "steps", len(guide.steps) - 1, "decides")
 
 
+def archives(guide: GuideContent) -> Iterator[Finding]:
+    """What is done with an archive rests on fields of the form; a loan has an end."""
+    properties = guide.form_schema.get("properties")
+    asked = set(properties) if isinstance(properties, dict) else set()
+    for at, step in enumerate(guide.steps):
+        for nth, move in enumerate(step.archive):
+            named = {*move.when, *([move.days] if move.days else [])}
+            endless = move.deed is ArchiveDeed.LEND and move.days is None
+            if not named <= asked or endless:
+                yield _error("archive-field-missing", "steps", at, "archive", nth)
+
+
 def manners(guide: GuideContent) -> Iterator[Finding]:
     """What a reader from the trade would spot at once."""
     if NOT_OURS.search(f"{guide.name} {guide.short_name}"):
@@ -322,5 +338,5 @@ def manners(guide: GuideContent) -> Iterator[Finding]:
 
 LINT: tuple[Rule, ...] = (
     conditions, at_once, survey, in_person, adding_up, flow, promise, phones, marks, money, bases,
-    sharing, number_of_materials, situations, codes, routing, order_of_steps, manners,
+    sharing, number_of_materials, situations, codes, routing, order_of_steps, archives, manners,
 )  # fmt: skip

@@ -42,7 +42,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _made_of_others(wanted: argparse.Namespace) -> dict[str, Callable[[], str]]:
-    """Say how each secret is made that holds another, or is more than a word."""
+    """Say how each secret is made that holds another, or is more than a word.
+
+    Cores and the gateway's key are others' to give: until somebody writes them there are none.
+    """
     read = {path.name: path.read_text() for path in wanted.folder.iterdir()}
     key = read["store_secret"]
     return {
@@ -51,6 +54,8 @@ def _made_of_others(wanted: argparse.Namespace) -> dict[str, Callable[[], str]]:
         "syt_keys": _key_ring,
         "syt_signing_key": _signing_key,
         "syt_receipt_key": _signing_key,
+        "syt_cores": lambda: "[]",
+        "syt_sms_key": str,
         "syt_files_options": lambda: json.dumps(_options(key, wanted.store)),
         "store.json": lambda: json.dumps({"identities": [_identity(key)]}),
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeAlias
 
+from applications import draft
 from applications.desk import Desk
 from applications.models import Application
 from documents import words
@@ -255,10 +256,57 @@ def _supplement(issue: Issue) -> dict[str, Any]:
     return {"body": [_core(issue)], "list": lines}
 
 
+def _person(issue: Issue) -> Span:
+    """Name whom an application is about."""
+    row = issue.row
+    plain = draft.opened(issue.desk.keys, row.number, row.sealed)
+    return [NAME_KIND, (plain["subject"] or plain["applicant"])["name"]]
+
+
+def _agency(issue: Issue, code: str) -> str:
+    known = issue.desk.agencies.by_code.get(code)
+    return known.name if known else code
+
+
+def _sent(issue: Issue) -> dict[str, Any]:
+    fields = [
+        ["通知单编号", [issue.facts.get("letter") or issue.number]],
+        ["转出机构", [_agency(issue, issue.event.agency)]],
+        ["接收机构", [_agency(issue, issue.facts["now_at"])]],
+    ]
+    return {"body": [_core(issue, person=_person(issue))], "fields": fields}
+
+
+def _arrived(issue: Issue) -> dict[str, Any]:
+    sender = issue.facts["had_by"]
+    ours = sender != issue.event.agency
+    return {
+        "body": [
+            _core(
+                issue, person=_person(issue), from_=_agency(issue, sender) if ours else "外地机构"
+            )
+        ]
+    }
+
+
+def _certificate(issue: Issue) -> dict[str, Any]:
+    """Certify since when it is kept, and what the decision says that the archive records."""
+    told = issue.before.said.get("opinion") if issue.before else None
+    body = _core(issue, person=_person(issue), since=said_day(issue.facts["kept_since"]))
+    return {"body": [body], "fields": [["档案记载", [[WORDS_KIND, told]]]] if told else []}
+
+
+def _shown_to(issue: Issue) -> dict[str, Any]:
+    due = issue.facts.get("due_on")
+    body = _core(issue, person=_person(issue), unit=[NAME_KIND, issue.applicant])
+    return {"body": [body], "fields": [["归还日期", [said_day(due)]]] if due else []}
+
+
 MORE: Mapping[str, Callable[[Issue], dict[str, Any]]] = {
     "REC": _receipt, "ACP": _acceptance, "SGZ": _correction, "NGA": _refusal, "TOL": _tolerance,
     "COM": _commitment, "SPE": _special, "EXT": _extension, "STL": _completion, "NST": _denial,
-    "RCH": _delivery, "SUP": _supplement,
+    "RCH": _delivery, "SUP": _supplement, "DAZ": _sent, "DAH": _arrived, "DAM": _certificate,
+    "DAJ": _shown_to,
 }  # fmt: skip
 
 

@@ -39,6 +39,11 @@ ISSUED = {
     "application.completed": "STL",
     "application.denied": "NST",
     "application.delivered": "RCH",
+    "application.archive_sent": "DAZ",
+    "application.archive_arrived": "DAH",
+    "application.archive_certified": "DAM",
+    "application.archive_lent": "DAJ",
+    "application.archive_consulted": "DAJ",
 }
 """What each thing that happens is told by. Pledges come with an acceptance that rests on them."""
 

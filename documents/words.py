@@ -6,6 +6,7 @@ TITLES = MappingProxyType({
     "REC": "收件凭证", "ACP": "受理通知书", "SGZ": "材料补正告知书", "NGA": "不予受理通知书",
     "TOL": "容缺受理承诺书", "COM": "告知承诺书", "SPE": "特别程序告知书", "EXT": "延期告知书",
     "STL": "办结通知书", "NST": "不予办理决定书", "RCH": "送达回证", "SUP": "材料补交通知",
+    "DAZ": "人事档案转递通知单", "DAH": "人事档案转递回执", "DAM": "存档证明", "DAJ": "人事档案查(借)阅通知",
 })  # fmt: skip
 """Papers by their codes, in the order in which they are issued together."""
 
@@ -34,6 +35,10 @@ CORE = MappingProxyType({
     + REMEDY,
     "RCH": "下列文书已经送达。",
     "SUP": "现收到你(单位)补交的{matter}申请材料(清单附后)。",
+    "DAZ": "现将{person}的人事档案转去，请查收，并退回回执。档案由机构之间转递，不得由个人携带。",
+    "DAH": "{from_}转来的{person}的人事档案已收到入库。",
+    "DAM": "经查，{person}的人事档案自{since}起由本机构保管。特此证明。",
+    "DAJ": "准予{unit}查(借)阅{person}的人事档案。",
 })  # fmt: skip
 
 DEEMED = "收到申请材料后未在规定期限内告知，自{accepted}起视为受理。"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyNetwork,
@@ -212,7 +213,9 @@ class Settings(BaseSettings):
     local_issuer: bool = False
     """Whether people's tokens of our own making are believed; `syt demo` switches it on."""
 
-    sms_url: str | None = Field(None, repr=False)
+    sms_url: Annotated[str | None, BeforeValidator(lambda url: url or None)] = Field(
+        None, repr=False
+    )
     """Gateway of text messages; unset: what is not handed over at the counter stands on the list."""
 
     sms_key: SecretStr | None = None

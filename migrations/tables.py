@@ -6,9 +6,9 @@ from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
 MODULES = (
-    "access.models", "agencies.models", "applications.models", "connectors.models", "custody.models",
-    "divisions.models", "documents.models", "events.models", "evidence.models", "files.models",
-    "importing.models", "kit.generations", "kit.repeats", "kit.workdays", "matters.models",
+    "access.models", "agencies.models", "applications.models", "archives.models", "connectors.models",
+    "custody.models", "divisions.models", "documents.models", "events.models", "evidence.models",
+    "files.models", "importing.models", "kit.generations", "kit.repeats", "kit.workdays", "matters.models",
     "notices.models", "outlets.models", "ratings.models", "routing.models", "supervision.models",
     "terminals.models",
     "webhooks.models",

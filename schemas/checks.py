@@ -79,6 +79,7 @@ def people_faults(wanted: ApplicationSubmit, guide: Asking, day: date) -> list[F
     return [
         *_applicant(wanted.applicant, guide, day),
         *_identity("/subject", wanted.subject, day),
+        *_about_nobody(wanted, guide),
         *_identity("/proxy", wanted.proxy, day),
         *_phone("/proxy", wanted.proxy),
     ]
@@ -94,6 +95,13 @@ def set_faults(
 def _consent(wanted: ApplicationSubmit) -> Iterator[Fault]:
     if not wanted.consent:
         yield Fault("/consent", "consent", CONSENT_WORDS)
+
+
+def _about_nobody(wanted: ApplicationSubmit, guide: Asking) -> Iterator[Fault]:
+    """Find what a unit asks of a person's archive without saying whose."""
+    is_a_units = wanted.subject is None and isinstance(wanted.applicant, Organization)
+    if is_a_units and any(step.archive for step in guide.guide.steps):
+        yield Fault("/subject", "required", Words("须填写档案所属的人", "say whose archive"))
 
 
 def _captured(wanted: ApplicationSubmit, at: datetime) -> Iterator[Fault]:

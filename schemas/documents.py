@@ -13,7 +13,8 @@ class DocumentView(Response):
     """A paper that was issued (文书)."""
 
     code: str = Field(
-        description="Which paper: REC, ACP, SGZ, NGA, TOL, COM, SPE, EXT, STL, NST, RCH, SUP."
+        description="Which paper: REC, ACP, SGZ, NGA, TOL, COM, SPE, EXT, STL, NST, RCH, SUP; of an archive"
+        " DAZ, DAH, DAM, DAJ."
     )
     nth: int = Field(description="Of several of a kind, from 1 on.")
     document: str = Field(description="Its own number (文号).")

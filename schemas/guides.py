@@ -151,6 +151,32 @@ class Level(StrEnum):
     COUNTY = "county"
 
 
+class ArchiveDeed(StrEnum):
+    """What is done with a personal archive (人事档案)."""
+
+    SEND = "send"
+    ARRIVE = "arrive"
+    LEAVE = "leave"
+    LEND = "lend"
+    CONSULT = "consult"
+    CERTIFY = "certify"
+
+
+class ArchiveMove(Request):
+    """What the end of a step does with the archive of whom it is about."""
+
+    deed: ArchiveDeed = Field(title="档案变动")
+    when: dict[str, list[Text]] = Field(
+        default_factory=dict,
+        max_length=10,
+        title="适用条件",
+        description="Fields of the form, and the values with which it is done; none: always.",
+    )
+    days: Code | None = Field(
+        None, title="借阅天数栏目", description="Field of the form with the working days of a loan."
+    )
+
+
 class Step(Request):
     """What one agency does with an application; most matters have one."""
 
@@ -193,6 +219,10 @@ class Step(Request):
         title="延续环节",
         description="An earlier step of the same work: who did that may do this one too.",
     )
+    archive: list[ArchiveMove] = Field(
+        default_factory=list, max_length=10, title="人事档案变动",
+        description="What passing the step does in the register of personal archives.",
+    )  # fmt: skip
 
 
 class FlowStep(Request):

@@ -42,6 +42,7 @@ CHANGING = (
     "outlet_import", "outlet_import_report", "outlet_contact",
     "core_call", "core_mark", "core_difference", "event_of_bank",
     "webhook_subscription", "webhook_target", "webhook_delivery",
+    "personnel_archive", "archive_entry",
 )  # fmt: skip
 
 

@@ -79,6 +79,9 @@ BROKEN: list[tuple[str, Any, tuple[str, str, str]]] = [
     ("steps.0.continues", 1, ("step-continues-later", "/steps/0/continues", "error")),
     ("steps.0.letter", "商调函", ("letter-goes-nowhere", "/steps/0/letter", "error")),
     ("steps.0.decides", False, ("last-step-decides", "/steps/0/decides", "error")),
+    ("steps.0.archive", [{"deed": "lend"}], ("archive-field-missing", "/steps/0/archive/0", "error")),
+    ("steps.0.archive", [{"deed": "send", "when": {"none": ["a"]}}],
+     ("archive-field-missing", "/steps/0/archive/0", "error")),
     ("name", "生育津贴申领", ("other-department", "/name", "warning")),
     ("summary", "客户到网点办理", ("calls-customer", "/summary", "warning")),
 ]  # fmt: skip

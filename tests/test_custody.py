@@ -17,7 +17,10 @@ from typer.testing import CliRunner
 from access.policy import Role
 from api.state import State
 from applications import draft
+from applications.actions import SYSTEM
 from applications.models import Application
+from archives import service as archives
+from archives.service import Ask
 from cli import evidence as cli
 from cli import keys as cli_keys
 from cli.evidence import Asked
@@ -34,6 +37,7 @@ from kit.settings import Settings
 from kit.signing import Signer
 from migrations.tables import metadata
 from notices.models import Notice
+from schemas.guides import ArchiveDeed
 from supervision import reconciling
 from supervision import service as supervision
 from supervision.models import Order, SpotCheck
@@ -86,6 +90,7 @@ async def full(http: httpx.AsyncClient, make: Make, state: State) -> None:
 async def _others(http: httpx.AsyncClient, make: Make, state: State, n: int) -> None:
     """What is no application's."""
     await _brought_in(http, make, state, n)
+    await _kept(state, m.IDS[n])
     await _subscribed(http, make)
 
 
@@ -112,6 +117,14 @@ async def _subscribed(http: httpx.AsyncClient, make: Make) -> None:
     version = {"If-Match": '"1"'}
     turned = await http.post(url, json={"action": "rotate"}, headers=who | version)
     assert turned.status_code == 200, turned.text
+
+
+async def _kept(state: State, id_number: str) -> None:
+    """An archive that came with a word about it."""
+    person = {"name": "测试甲", "id_type": "resident_id", "id_number": id_number}
+    asked = Ask(ArchiveDeed.ARRIVE, person, SYSTEM, "330106", note="已核实")
+    async with transaction(state.sessions) as session:
+        await archives.move(session, state.keys, asked)
 
 
 async def _supervised(state: State, case: dict[str, Any]) -> None:
@@ -240,7 +253,8 @@ PLAIN_BYTES = {
     "access_record.person", "access_record.purpose_commitment", "application.body_digest",
     "application.subject_index", "attempt.name", "event_text.commitment", "evidence_block.hash",
     "evidence_block.signature", "evidence_key.public", "evidence_span.leaves", "idempotency_key.body_digest",
-    "rating.token", "ring_key.check_value", "stored_file.sha256", "terminal_enrolment.code_index",
+    "personnel_archive.token", "rating.token", "ring_key.check_value", "stored_file.sha256",
+    "terminal_enrolment.code_index",
     "used_assertion.digest",
 }  # fmt: skip
 """Hashes, keyed ones of what is personal, and what is public."""

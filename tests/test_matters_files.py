@@ -188,7 +188,7 @@ class TestInAndOut:
         await export_matters(state.sessions, tmp_path)
         for file in FILES:
             assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
-        assert len({file.name.partition(".")[0] for file in FILES}) == 20
+        assert len({file.name.partition(".")[0] for file in FILES}) == 22
         assert await export_matters(state.sessions, tmp_path) == 0
 
     async def test_loading_what_is_there_changes_nothing(self, state: State) -> None:

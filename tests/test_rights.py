@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from access.policy import GRANTS, SCOPES, May, Role, Scope
 from api.app import operations
 from api.state import State
+from archives.models import PersonnelArchive
 from cli.load import shipped_guide
 from connectors.models import Difference
 from kit import crypto
@@ -93,6 +95,9 @@ OUTLET = {
 }  # fmt: skip
 """With a check digit that is wrong: refused, so that nothing stays behind."""
 
+NOBODY = {"name": "测试乙", "id_type": "resident_id", "id_number": "339900189901010010"}
+"""With a check digit that is wrong: refused, so that nothing stays behind."""
+
 SENDER = Try(sees=May.FILE_WRITE, elsewhere="missing")
 """An upload is its outlet's; said without the protocol's version, nothing is done to it."""
 
@@ -109,7 +114,7 @@ TRIED: dict[str, Try] = {
             "get_own_terminal", "list_grants", "list_drafts", "list_roots", "list_revocations",
             "list_access_records", "list_access_alerts", "list_terminals", "list_tellers",
             "list_reconciliations",
-            "list_banks", "get_bank", "list_agreements", "list_outlet_permissions",
+            "list_archives", "list_banks", "get_bank", "list_agreements", "list_outlet_permissions",
             "list_outlet_proposals", "list_overdue_outlets",
         ),
         PLAIN,
@@ -206,6 +211,14 @@ TRIED: dict[str, Try] = {
     ),
     "get_grant": Try(sees=May.GRANT_READ, elsewhere="missing"),
     "act_on_grant": Try({"action": "check"}, sees=May.GRANT_READ, elsewhere="missing"),
+    **dict.fromkeys(
+        ("get_archive", "list_archive_entries"), Try(sees=May.ARCHIVE_READ, elsewhere="missing")
+    ),
+    "enter_archive": Try(
+        {"agency": "330106", "person": NOBODY, "kept_since": "2020-01-01"}, elsewhere="forbidden"
+    ),
+    "search_archives": Try({"id_number": m.IDS[1], "purpose": "核查"}),
+    "act_on_archive": Try({"action": "return"}, sees=May.ARCHIVE_READ, elsewhere="missing"),
     "search_access_records": Try({"id_number": m.IDS[0], "purpose": "核查"}),
     "revoke": Try(
         {"kind": "terminal", "value": "{lost}", "reason": "lost"}, elsewhere="forbidden"
@@ -322,7 +335,14 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
             application=number, event=1, kind="receipt", outlet=outlet, agency="330106", at=now(),
             next_at=now(), state="undelivered",
         )  # fmt: skip
-        session.add_all([order, check, rating, notice, differs])
+        archive = PersonnelArchive(
+            token=b"t", agency="330106", kept_since=today(), sealed=b"", version=1
+        )
+        person = orjson.dumps({"name": "测试甲", "id_type": "resident_id", "id_number": m.IDS[0]})
+        archive.sealed = state.keys.seal(
+            person, bound_to=crypto.place("personnel_archive", "sealed", archive.id)
+        )
+        session.add_all([order, check, rating, notice, differs, archive])
         await session.flush()
         session.add(poor)
         await session.flush()
@@ -334,6 +354,7 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
             "rectification": str(poor.id),
             "notice": str(notice.id),
             "difference": str(differs.id),
+            "archive": str(archive.id),
         }
 
 

@@ -44,6 +44,8 @@ RULES = """
 332014901018 insured_place   county insured_place
 332014901019 insured_place   county insured_place
 332014901020 insured_place   county insured_place
+332014920110 form_field      county holder_place
+332014920111 form_field      county holder_place
 """
 """Which place decides, the level of the agency, and the field of the form that names the place."""
 
@@ -73,7 +75,7 @@ def test_every_matter_is_decided_at_the_place_it_should(state: State) -> None:
     lines = []
     for found in (g for g in state.desk.catalogue.in_force(DAY) if g.matter in MATTERS):
         step = found.guide.steps[0]
-        field = found.routing[step.basis]
+        field = step.field or found.routing[step.basis]
         lines.append(f"{found.matter} {step.basis:15} {step.level:6} {field}")
     assert lines == RULES.strip().splitlines()
 
@@ -98,11 +100,12 @@ def test_the_first_example_of_every_form_routes_to_the_demonstrations_agency(
 def test_every_county_is_decided_by_its_own_agency(state: State, matter: str) -> None:
     found = guide(state, matter)
     step = found.guide.steps[0]
+    field = step.field or found.routing[step.basis]
     for county in COUNTIES:
         expected = {"county": county, "city": f"{county[:4]}99", "province": "339900"}[step.level]
         if matter == CITY_MATTER and county.startswith("3301"):
             expected = county  # The city has entrusted its counties.
-        assert code(routed(state, found, {found.routing[step.basis]: county})) == expected
+        assert code(routed(state, found, {field: county})) == expected
 
 
 def test_a_township_is_decided_by_its_county_in_every_spelling(state: State) -> None:

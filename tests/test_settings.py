@@ -24,6 +24,14 @@ def test_a_first_start_needs_no_variable() -> None:
     assert found.log == "info"
 
 
+def test_a_gateway_that_is_named_by_an_empty_variable_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SYT_SMS_URL", "")
+    monkeypatch.setenv("SYT_SMS_KEY", "")
+    assert Settings().sms_url is None
+
+
 def test_nobody_is_believed_unless_told_so() -> None:
     assert Settings().local_issuer is False
 

@@ -250,6 +250,14 @@ class TestTheComposition:
             "migrate": NEEDED["migrate"], "api-1": NEEDED["api"], "worker": NEEDED["worker"],
         }  # fmt: skip
 
+    def test_lets_the_worker_reach_whom_it_calls(self, services: dict[str, Any]) -> None:
+        worker, networks = services["worker"], self._read()["networks"]
+        assert {"SYT_SMS_URL", "SYT_PUBLIC_URL"} <= set(worker["environment"])
+        for name in ("worker", "api-1"):  # Cores are called by both.
+            open_ones = [one for one in services[name]["networks"] if not networks[one]]
+            assert "out" in open_ones, name
+        assert networks["data"] == {"internal": True}
+
     def test_names_secrets_that_are_made(self, whole: Topology) -> None:
         for secret in self._read()["secrets"].values():
             assert (whole.secrets / Path(secret["file"]).name).is_file()

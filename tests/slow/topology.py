@@ -43,8 +43,15 @@ BUCKET = "syt-scans"
 DRAIN = 2
 NEEDED = {
     "migrate": ("syt_owner_url", "syt_database_url"),
-    "api": ("syt_database_url", "syt_keys", "syt_receipt_key", "syt_files_options"),
-    "worker": ("syt_database_url", "syt_signing_key", "syt_files_options", "syt_keys"),
+    "api": ("syt_database_url", "syt_keys", "syt_receipt_key", "syt_files_options", "syt_cores"),
+    "worker": (
+        "syt_database_url",
+        "syt_keys",
+        "syt_signing_key",
+        "syt_files_options",
+        "syt_cores",
+        "syt_sms_key",
+    ),
 }
 """Which secrets a service of the composition is given."""
 
