@@ -33,6 +33,7 @@ PLACES: Mapping[str, str] = MappingProxyType({
     "subscription": "01935d2e-7c00-7000-8000-000000000006",
     "delivery": "01935d2e-7c00-7000-8000-000000000007", "order": "1001", "check": "1002",
     "rectification": "1003", "notice": "1004", "difference": "1005",
+    "archive": "01935d2e-7c00-7000-8000-000000000008",
 })  # fmt: skip
 """Names of things in addresses and bodies, by their parameter; a number or a code stands for no other."""
 
@@ -140,6 +141,14 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType({
     "change_subscription": Example("改名", {"name": "办件状态推送(新)"}),
     "act_on_delivery": Example("重新投递一条", {"action": "redeliver"}),
     "act_on_subscription": Example("暂停推送", {"action": "pause"}),
+    "enter_archive": Example("登记本机构一直保管的档案", {
+        "agency": "330106", "kept_since": "2020-01-02",
+        "person": {k: PERSON[k] for k in ("name", "id_type", "id_number")},
+    }, 201),
+    "search_archives": Example("按证件号码找档案，留有记录", {
+        "id_number": PERSON["id_number"], "purpose": "核对存档地",
+    }),
+    "act_on_archive": Example("借出的档案已归还", {"action": "return", "note": "专人送回"}),
     "search_access_records": Example("查谁看过某人的信息，留有记录", {
         "id_number": PERSON["id_number"], "purpose": "核查投诉",
     }),

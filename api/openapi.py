@@ -263,9 +263,9 @@ OF_SHAPE, OF_TOKEN, OF_LIST = "request-invalid", "database-away", "query-too-bro
 """Codes that no function of an operation names: what reads requests refuses them, or what asks the database."""
 
 PACKAGES = frozenset({
-    "access", "agencies", "api", "applications", "conformity", "connectors", "custody", "divisions",
-    "documents", "entrusting", "events", "evidence", "files", "importing", "judging", "kit",
-    "looking", "matters", "notices", "outlets", "publishing", "ratings", "routing", "schemas",
+    "access", "agencies", "api", "applications", "archives", "conformity", "connectors", "custody",
+    "divisions", "documents", "entrusting", "events", "evidence", "files", "importing", "judging",
+    "kit", "looking", "matters", "notices", "outlets", "publishing", "ratings", "routing", "schemas",
     "sheets", "supervision", "terminals", "territory", "webhooks",
 })  # fmt: skip
 """Packages of the service, into which is followed what an operation may refuse with."""

@@ -81,6 +81,12 @@ async def move(session: AsyncSession, keys: KeyRing, asked: Ask) -> Moved | None
         return await _first(session, keys, asked)
     if row is None:
         raise ArchiveUnknown()
+    return await _moved(session, keys, row, asked)
+
+
+async def _moved(session: AsyncSession, keys: KeyRing, row: PersonnelArchive, asked: Ask) -> Moved:
+    """Do something with an archive whose row is held."""
+    what = MOVES[asked.deed]
     _ensure(row, what, asked)
     had = row.agency
     _take(row, what, asked)
@@ -177,8 +183,9 @@ def _faults(wanted: ArchiveEntered) -> list[Fault]:
 async def release(session: AsyncSession, keys: KeyRing, asked: Ask) -> Moved | None:
     """Give back what was on its way by an application that has come to nothing; None where nothing was."""
     row = await queries.hold(session, token(keys, asked.person["id_number"]))
-    is_its = row is not None and row.state == MOVING and row.application == asked.application
-    return await move(session, keys, asked) if is_its else None
+    if row is None or row.state != MOVING or row.application != asked.application:
+        return None
+    return await _moved(session, keys, row, asked)
 
 
 async def take_back(
@@ -193,12 +200,8 @@ async def take_back(
     held = await queries.hold(session, row.token)
     if held is None or held.version != version:
         raise ArchiveStale(version=held.version if held else 0)
-    person = orjson.loads(_opened(keys, held))
-    asked = Ask(RETURN, person, caller, held.agency, held.application, note)
-    moved = await move(session, keys, asked)
-    if moved is None:
-        raise ArchiveUnknown()
-    return moved
+    asked = Ask(RETURN, {}, caller, held.agency, held.application, note)
+    return await _moved(session, keys, held, asked)
 
 
 def open_actions(row: PersonnelArchive, caller: Caller) -> list[str]:

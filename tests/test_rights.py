@@ -336,9 +336,10 @@ async def _supervised(state: State, number: str, outlet: str) -> dict[str, str]:
             next_at=now(), state="undelivered",
         )  # fmt: skip
         archive = PersonnelArchive(
-            token=b"t", agency="330106", kept_since=today(), sealed=b"", version=1
-        )
-        person = orjson.dumps({"name": "测试甲", "id_type": "resident_id", "id_number": m.IDS[0]})
+            token=b"t", agency="330106", kept_since=today(), sealed=b"", state="lent",
+            due_on=today(), application=number,
+        )  # fmt: skip
+        person = orjson.dumps(NOBODY)
         archive.sealed = state.keys.seal(
             person, bound_to=crypto.place("personnel_archive", "sealed", archive.id)
         )
