@@ -43,6 +43,8 @@ class Receiver:
     under_way: int = 0
     most: int = 0
     """Calls that were under way at once."""
+    connections: set[tuple[str, int]] = field(default_factory=set)
+    """Where calls came from: one pair for each connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -52,6 +54,7 @@ class Receiver:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.under_way += 1
         self.most = max(self.most, self.under_way)
+        self.connections.add(tuple(scope["client"]))
         self.came.append(Came(scope["path"], headers, body))
         try:
             await self._answer(scope["path"], send)
@@ -64,7 +67,7 @@ class Receiver:
             await asyncio.sleep(20)
         if kind == "slow":
             await asyncio.sleep(0.05)
-        known = {"redirect": 302, "later": 503}
+        known = {"redirect": 302, "later": 503, "huge": 200}
         status = self.answers.get(path) or known.get(kind) or (int(kind) if kind.isdigit() else 204)
         headers = {"redirect": [(b"location", b"/ok")], "later": [(b"retry-after", b"600")]}
         start = {"type": "http.response.start", "status": status, "headers": headers.get(kind, [])}

@@ -83,7 +83,8 @@ def said(name: str) -> str:
         return ""
     lines = [*(about.get_all("License-Expression") or []), *(about.get_all("Classifier") or [])]
     licences = [line for line in lines if "::" not in line or line.startswith("License ::")]
-    return " ".join(licences or about.get_all("License") or [])
+    names = about.get_all("License") or []  # A name, or the whole text.
+    return " ".join([*licences, *(n for n in names if not licences or len(n) < 20)])
 
 
 FAMILIES = {"Unlicense": "Unlicense", "MPL-2.0": "MPL", "PSF-2.0": "PSF", "Apache-2.0": "Apache"}

@@ -3,28 +3,37 @@
 import asyncio
 import ipaddress
 import re
+import socket
+import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-import httpcore
 import httpx
 import pytest
 import sqlalchemy as sa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from access.policy import Role
 from api.state import State
 from kit.clock import now
 from kit.db import transaction
+from kit.ids import uuid7
 from kit.settings import Settings
 from tests import make as m
 from tests.make import IDS, Make, Place
 from tests.receivers import Receiver, receiving
 from tests.test_events import tell
 from webhooks import queries, service
+from webhooks.models import Delivery
 from webhooks.targets import is_open
 from worker import posting, sequence, webhooks
 from worker.posting import Poster
@@ -481,6 +490,7 @@ class TestSent:
         (first, *_) = await log_of(http, bank, hanging)
         assert (first["attempts"][0]["fault"], first["attempts"][0]["status"]) == ("timeout", None)
         assert [d["state"] for d in await log_of(http, bank, huge)] == ["delivered"] * 2
+        assert len(stand.receiver.connections) == 3  # Neither was used again.
 
     async def test_so_many_calls_at_once_and_no_more(
         self, stand: Stand, http: httpx.AsyncClient, make: Make, place: Place, bank: Headers,
@@ -495,6 +505,46 @@ class TestSent:
         assert (len(stand.receiver.came), stand.receiver.most) == (16, 3)
 
 
+class Calling:
+    """Posts one message, with nothing of ours behind it."""
+
+    def __init__(self) -> None:
+        self._posters: dict[Any, Poster] = {}
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Let no socket be opened; give where one would have led."""
+        opened: list[str] = []
+
+        def refuse(_: Any, row: Any) -> Any:
+            opened.append(row[4][0])
+            raise ConnectionRefusedError(111, "refused")
+
+        monkeypatch.setattr(posting.Checked, "open_socket", refuse)
+        return opened
+
+    async def post(
+        self, url: str, allowed: Any = (), certificates: Path | None = None
+    ) -> service.Outcome:
+        which = (allowed, certificates)
+        if which not in self._posters:
+            self._posters[which] = Poster(*which)
+        parcel = service.Parcel(
+            Delivery.model_construct(subscription=uuid7()), "1", b'{"type":"x"}'
+        )
+        return await self._posters[which].post(url, parcel, [service.make_secret()])
+
+    async def close(self) -> None:
+        for poster in self._posters.values():
+            await poster.close()
+
+
+@pytest.fixture
+async def calling() -> AsyncIterator[Calling]:
+    made = Calling()
+    yield made
+    await made.close()
+
+
 class TestAddresses:
     async def test_where_nobody_allows_it_no_inner_address_is_connected_to(
         self, stand: Stand, http: httpx.AsyncClient, make: Make, place: Place, bank: Headers
@@ -502,6 +552,7 @@ class TestAddresses:
         """Also one that became inner after it was written: only what is connected to counts."""
         made = await subscribe(http, bank, f"{stand.url}/ok")
         await m.submit(http, make.teller(place))
+        await stand.deliverer.close()
         stand.deliverer._poster = Poster()
         await stand.send()
         assert stand.receiver.came == []
@@ -518,18 +569,26 @@ class TestAddresses:
         ],
     )  # fmt: skip
     async def test_names_that_lead_inside(
-        self, monkeypatch: pytest.MonkeyPatch, answers: list[str]
+        self, calling: Calling, monkeypatch: pytest.MonkeyPatch, answers: list[str]
     ) -> None:
         monkeypatch.setattr(
             posting, "resolve", lambda *_: [(0, 0, 0, "", (a, 443)) for a in answers]
         )
-        checked = posting.Checked(())
-        connected: list[Any] = []
-        monkeypatch.setattr(checked, "_inner", Recorder(connected))
-        with pytest.raises(posting.AddressRefused):
-            await checked.connect_tcp("bank.example", 443)
-        assert connected == []
-        checked.close()
+        opened = calling.watch(monkeypatch)
+        assert (await calling.post("https://bank.example/x")).fault == "address"
+        assert opened == []
+
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1", "10.0.0.8", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]"]
+    )  # fmt: skip
+    async def test_addresses_that_are_written_as_such_are_looked_at_too(
+        self, calling: Calling, monkeypatch: pytest.MonkeyPatch, host: str
+    ) -> None:
+        """Nobody resolves them: they are looked at where the socket is opened, and none is."""
+        sockets: list[Any] = []
+        monkeypatch.setattr(socket, "socket", lambda *_, **__: sockets.append(1))
+        assert (await calling.post(f"http://{host}:9/x")).fault == "address"
+        assert sockets == []
 
     def test_a_network_that_is_allowed_opens_itself_and_nothing_more(
         self, monkeypatch: pytest.MonkeyPatch
@@ -543,46 +602,121 @@ class TestAddresses:
             assert is_open(ipaddress.ip_address(address), allowed) == is_allowed, address
 
     async def test_a_name_that_answers_otherwise_a_moment_later_leads_nowhere_else(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, calling: Calling, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What was looked at is what is connected to: the name itself is never given on."""
         answers = iter(["93.184.216.34", "127.0.0.1"])
         monkeypatch.setattr(posting, "resolve", lambda *_: [(0, 0, 0, "", (next(answers), 443))])
-        checked, connected = posting.Checked(()), list[Any]()
-        monkeypatch.setattr(checked, "_inner", Recorder(connected))
-        await checked.connect_tcp("rebinding.example", 443)
-        assert connected == ["93.184.216.34"]
-        with pytest.raises(posting.AddressRefused):
-            await checked.connect_tcp("rebinding.example", 443)
-        checked.close()
+        opened = calling.watch(monkeypatch)
+        assert (await calling.post("https://rebinding.example/x")).fault == "unreachable"
+        assert opened == ["93.184.216.34"]
+        assert (await calling.post("https://rebinding.example/x")).fault == "address"
+        assert opened == ["93.184.216.34"]
 
     async def test_a_name_that_never_comes_is_not_waited_for(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, calling: Calling, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(posting, "CONNECT", 0.1)
-        over = asyncio.Event()
-        loop = asyncio.get_running_loop()
-
-        def never(*_: Any) -> list[Any]:
-            asyncio.run_coroutine_threadsafe(over.wait(), loop).result(10)
-            return []
-
-        monkeypatch.setattr(posting, "resolve", never)
-        checked = posting.Checked(())
-        with pytest.raises(httpcore.ConnectTimeout):
-            await checked.connect_tcp("slow.example", 443)
+        over = threading.Event()
+        monkeypatch.setattr(posting, "resolve", lambda *_: [over.wait(10)])
+        assert (await calling.post("https://slow.example/x")).fault == "timeout"
         over.set()
-        checked.close()
 
 
-class Recorder:
-    """Stands for the network: notes where a connection would have gone."""
+class TestConnections:
+    async def test_one_is_kept_for_many_messages(
+        self, stand: Stand, http: httpx.AsyncClient, make: Make, place: Place, bank: Headers,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(webhooks, "PARALLEL", 2)
+        await subscribe(http, bank, f"{stand.url}/200")
+        for _ in range(5):
+            await m.submit(http, make.teller(place))
+        await stand.send()
+        assert len(stand.receiver.came) == 10
+        assert len(stand.receiver.connections) <= 2
 
-    def __init__(self, connected: list[Any]) -> None:
-        self._connected = connected
+    async def test_one_that_the_target_has_ended_is_not_used_again(self, calling: Calling) -> None:
+        async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")  # And not a word of its ending.
+            await writer.drain()
+            writer.close()
+            came.append(1)
 
-    async def connect_tcp(self, host: str, *_: Any) -> None:
-        self._connected.append(host)
+        came: list[int] = []
+        async with await asyncio.start_server(answer_once, "127.0.0.1") as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+            for _ in range(3):
+                assert (await calling.post(url, LOOPBACK)).fault is None
+                await asyncio.sleep(0.05)
+        assert len(came) == 3
+
+    @pytest.mark.parametrize(
+        "said", [b"", b"HTTP/1.1 2", b"\x00\xff" * 40, b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000]
+    )  # fmt: skip
+    async def test_what_is_no_answer_is_broken_and_nothing_worse(
+        self, calling: Calling, said: bytes
+    ) -> None:
+        async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(said)
+            writer.close()
+
+        async with await asyncio.start_server(say, "127.0.0.1") as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+            outcome = await calling.post(url, LOOPBACK)
+        assert (outcome.fault, outcome.status, outcome.is_alive) == ("broken", None, False)
+
+    async def test_a_certificate_is_held_against_the_name_and_not_the_address(
+        self, calling: Calling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The name is resolved by us, and stays what the target has to prove."""
+        context, trusted = certificate_of("bank.example", tmp_path)
+        monkeypatch.setattr(posting, "resolve", lambda *_: [(0, 0, 0, "", ("127.0.0.1", 0))])
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        heads: list[str] = []
+        async with await asyncio.start_server(take, "127.0.0.1", ssl=context) as server:
+            at = f"{server.sockets[0].getsockname()[1]}/x"
+            for name, certificates, fault in (
+                ("bank.example", trusted, None), ("bank.example", None, "tls"),
+                ("other.example", trusted, "tls"),
+            ):  # fmt: skip
+                assert (
+                    await calling.post(f"https://{name}:{at}", LOOPBACK, certificates)
+                ).fault == fault
+        assert len(heads) == 1
+        assert f"Host: bank.example:{at[:-2]}" in heads[0]
+
+
+def certificate_of(name: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """What a server with a certificate for a name is made with, and the file by which it is believed."""
+    key, named = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
+    )
+    builder = x509.CertificateBuilder(named, named, key.public_key(), x509.random_serial_number())
+    signed = (
+        builder.not_valid_before(now() - timedelta(days=1)).not_valid_after(now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    certificate, private = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, private)
+    return context, certificate
 
 
 class TestSilent:

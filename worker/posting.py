@@ -10,20 +10,20 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpcore
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
+from yarl import URL
 
 from kit.clock import now
 from webhooks.service import Outcome, Parcel
-from webhooks.targets import Ip, Network, is_open, origin_of
+from webhooks.targets import Ip, Network, is_open
 
 SECONDS = 10.0
 """For a whole call until its status is known."""
@@ -39,65 +39,57 @@ RESOLVERS = 64
 """Threads that may wait for names: one target whose names never come holds up no other."""
 
 CONNECTIONS, IDLE_SECONDS = 100, 30.0
-POOLS = 1000
-"""Origins whose connections are kept: more than are served at once."""
+"""Connections to one host and port at most, and how long one is kept that nobody uses."""
 
-AGENT = b"syt-webhooks/1"
-LIMITS = {"timeout": {"connect": CONNECT, "read": SECONDS, "write": SECONDS, "pool": SECONDS}}
+AGENT = "syt-webhooks/1"
 
 
 class AddressRefused(Exception):
     """The name leads to where we do not connect to."""
 
 
-class Checked(httpcore.AsyncNetworkBackend):
-    """Connects to the addresses that it has looked at, and to no others."""
+class Checked(AbstractResolver):
+    """Knows the addresses that may be connected to, by name and by themselves."""
 
     def __init__(self, allowed: Iterable[Network]) -> None:
-        self._allowed, self._inner = tuple(allowed), httpcore.AnyIOBackend()
+        self._allowed = tuple(allowed)
         self._threads = ThreadPoolExecutor(RESOLVERS, "resolver")
 
-    async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,  # noqa: ASYNC109
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:  # fmt: skip
-        """Resolve, look, and connect.
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Ask for the addresses of a name, and look at each: they stand in for it, it is not asked for again.
 
         Raises:
             AddressRefused: one of the addresses is none that we connect to.
-            httpcore.ConnectError, httpcore.ConnectTimeout: there is no way.
+            TimeoutError, OSError: there are none to be had.
         """
         found = await self._addresses(host, port)
         if not found or not all(is_open(address, self._allowed) for address in found):
             raise AddressRefused
-        return await self._inner.connect_tcp(
-            str(found[0]), port, timeout, local_address, socket_options
-        )
+        return [_resolved(host, port, address) for address in found]
 
     async def _addresses(self, host: str, port: int) -> list[Ip]:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT):
                 rows = await loop.run_in_executor(self._threads, resolve, host, port)
-        except TimeoutError:
-            raise httpcore.ConnectTimeout from None
-        except (OSError, UnicodeError):
-            raise httpcore.ConnectError from None
-        return [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in rows]
+        except UnicodeError:
+            raise OSError("no name") from None
+        return [_address(row[4]) for row in rows]
 
-    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
-        """Refuse: no target is one.
+    def open_socket(self, row: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+        """Open what a connection is made with, after a look at where it leads: what is no name is not resolved.
 
         Raises:
-            AddressRefused: always.
+            AddressRefused: it is none that we connect to.
         """
-        raise AddressRefused
+        family, kind, protocol, _, address = row
+        if not is_open(_address(address), self._allowed):
+            raise AddressRefused
+        return socket.socket(family, kind, protocol)
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await self._inner.sleep(seconds)
-
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let the threads go; one that waits for a name ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -105,6 +97,18 @@ class Checked(httpcore.AsyncNetworkBackend):
 def resolve(host: str, port: int) -> Sequence[Any]:
     """Ask the system for the addresses of a host."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def _address(written: Sequence[Any]) -> Ip:
+    return ipaddress.ip_address(str(written[0]).partition("%")[0])
+
+
+def _resolved(host: str, port: int, address: Ip) -> ResolveResult:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return ResolveResult(
+        hostname=host, host=str(address), port=port, family=family, proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST,
+    )  # fmt: skip
 
 
 class Answer(NamedTuple):
@@ -118,44 +122,47 @@ class Poster:
     """Sends messages."""
 
     def __init__(self, allowed: Iterable[Network] = (), certificates: Path | None = None) -> None:
-        self._backend = Checked(allowed)
+        self._checked = Checked(allowed)
         trusted = str(certificates) if certificates is not None else None
         self._tls = ssl.create_default_context(cafile=trusted)
-        self._pools: OrderedDict[str, httpcore.AsyncConnectionPool] = OrderedDict()
+        self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Let the connections go."""
-        for pool in self._pools.values():
-            await pool.aclose()
-        self._backend.close()
+        if self._session is not None:
+            await self._session.close()
+        await self._checked.close()
 
-    async def _pool_of(self, url: str) -> httpcore.AsyncConnectionPool:
-        """Give the connections of an origin: a pool looks through all that it has, at each call."""
-        origin = origin_of(url)
-        if origin not in self._pools:
-            self._pools[origin] = httpcore.AsyncConnectionPool(
-                ssl_context=self._tls, network_backend=self._backend, keepalive_expiry=IDLE_SECONDS,
-                max_connections=CONNECTIONS, retries=0,
+    def _begun(self) -> aiohttp.ClientSession:
+        """Give what keeps the connections: no cookies, no proxy of the environment, nothing unpacked."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                resolver=self._checked, socket_factory=self._checked.open_socket, use_dns_cache=False,
+                happy_eyeballs_delay=None, ssl=self._tls, limit=0, limit_per_host=CONNECTIONS,
+                keepalive_timeout=IDLE_SECONDS,
             )  # fmt: skip
-        self._pools.move_to_end(origin)
-        if len(self._pools) > POOLS:
-            await self._pools.popitem(last=False)[1].aclose()
-        return self._pools[origin]
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
+                skip_auto_headers=("Accept", "Accept-Encoding"),
+            )  # fmt: skip
+        return self._session
 
     async def post(self, url: str, parcel: Parcel, secrets: Sequence[str]) -> Outcome:
         """Send a message; whatever becomes of it is an outcome."""
         at, began = now(), time.monotonic()
         status, fault, wanted = None, None, None
         try:
-            async with asyncio.timeout(SECONDS + DRAIN):
-                status, wanted = await self._call(url, parcel, signed(parcel, secrets, at))
+            status, wanted = await self._call(url, parcel, signed(parcel, secrets, at))
         except AddressRefused:
             fault = "address"
-        except (TimeoutError, httpcore.TimeoutException):
+        except TimeoutError:
             fault = "timeout"
-        except httpcore.ConnectError as error:
-            fault = "tls" if isinstance(error.__context__, ssl.SSLError) else "unreachable"
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
+        except aiohttp.ClientSSLError:
+            fault = "tls"
+        except aiohttp.ClientConnectorError:
+            fault = "unreachable"
+        except (aiohttp.ClientError, OSError, ValueError):
             fault = "broken"
         return Outcome(
             parcel, at, round((time.monotonic() - began) * 1000), status, fault or meaning(status),
@@ -163,40 +170,40 @@ class Poster:
             retry_after=wanted,
         )  # fmt: skip
 
-    async def _call(
-        self, url: str, parcel: Parcel, headers: Sequence[tuple[bytes, bytes]]
-    ) -> Answer:
-        pool = await self._pool_of(url)
-        calling = pool.stream(
-            "POST", url, headers=list(headers), content=parcel.body, extensions=LIMITS
-        )
-        async with calling as answer:
-            found = Answer(answer.status, _asked_for(answer.headers))
-            with suppress(Exception):  # The status says it all.
-                async with asyncio.timeout(DRAIN):
-                    await _drain(answer)
+    async def _call(self, url: str, parcel: Parcel, headers: Mapping[str, str]) -> Answer:
+        found = None
+        try:
+            async with asyncio.timeout(SECONDS) as limit:
+                calling = self._begun().post(
+                    URL(url, encoded=True), data=parcel.body, headers=headers, allow_redirects=False
+                )
+                async with calling as answer:
+                    found = Answer(answer.status, _asked_for(answer.headers.get("Retry-After", "")))
+                    limit.reschedule(asyncio.get_running_loop().time() + DRAIN)
+                    await _drain(answer.content)
+        except Exception:
+            if found is None:  # Once it is there, the status says it all.
+                raise
         return found
 
 
-async def _drain(answer: httpcore.Response) -> None:
+async def _drain(content: aiohttp.StreamReader) -> None:
     size = 0
-    async for part in answer.aiter_stream():
-        size += len(part)
-        if size > LARGEST:
-            return
+    while not content.is_eof() and size <= LARGEST:  # What has come whole needs no reading.
+        size += len(await content.readany())
 
 
-def signed(parcel: Parcel, secrets: Sequence[str], at: datetime) -> list[tuple[bytes, bytes]]:
+def signed(parcel: Parcel, secrets: Sequence[str], at: datetime) -> dict[str, str]:
     """Give the headers of a message: one signature for each secret that holds."""
     body = parcel.body.decode()
     signatures = " ".join(Webhook(secret).sign(parcel.id, at, body) for secret in secrets)
-    return [
-        (b"content-type", b"application/json"),
-        (b"user-agent", AGENT),
-        (b"webhook-id", parcel.id.encode()),
-        (b"webhook-timestamp", str(int(at.timestamp())).encode()),
-        (b"webhook-signature", signatures.encode()),
-    ]
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": AGENT,
+        "webhook-id": parcel.id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signatures,
+    }
 
 
 def meaning(status: int | None) -> str | None:
@@ -210,9 +217,7 @@ def meaning(status: int | None) -> str | None:
     return {1: "broken", 3: "redirect", 4: "refused", 5: "failed"}.get(status // 100, "broken")
 
 
-def _asked_for(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
+def _asked_for(written: str) -> float | None:
     """Read for how many seconds the target asks to be left alone."""
-    for name, value in headers:
-        if name.lower() == b"retry-after" and value.strip().isdigit():
-            return float(value.strip()[:6])
-    return None
+    wanted = written.strip()
+    return float(wanted[:6]) if wanted.isascii() and wanted.isdigit() else None
