@@ -31,6 +31,12 @@ class Reach:
         """Tell whether an application of `outlet` at `agency` is within."""
         return outlet in self.outlets or agency in self.agencies or agency.startswith(self.areas)
 
+    def misses(self, agency: str | None) -> bool:
+        """Tell whether of an agency nothing is within: a list of it is empty, and nobody need look."""
+        if agency is None or self.outlets:
+            return False
+        return not self.covers(outlet="", agency=agency)
+
     def covers_outlet(self, *, outlet: str, bank: str, division: str) -> bool:
         """Tell whether an outlet of the registry is within."""
         return outlet in self.outlets or bank in self.banks or division.startswith(self.areas)

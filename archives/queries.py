@@ -64,6 +64,8 @@ async def page(
     session: AsyncSession, caller: Caller, narrow: ArchiveFilter, after: uuid.UUID | None, day: date
 ) -> Sequence[PersonnelArchive]:
     """List at most `narrow.limit` + 1 archives, newest first."""
+    if caller.reach(May.ARCHIVE_READ).misses(narrow.agency):
+        return []
     statement = _visible(caller)
     if narrow.agency is not None:
         statement = statement.where(A.agency == narrow.agency)

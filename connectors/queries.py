@@ -90,7 +90,10 @@ async def differences(
     session: AsyncSession, caller: Caller, narrow: DifferenceFilter, after: int | None
 ) -> Sequence[Difference]:
     """List at most `narrow.limit` + 1 differences that `caller` may see, newest first."""
-    statement = select(Difference).where(_within(caller.reach(May.RECONCILIATION_READ)))
+    reach = caller.reach(May.RECONCILIATION_READ)
+    if reach.misses(narrow.agency):
+        return []
+    statement = select(Difference).where(_within(reach))
     for column, value in (
         (Difference.agency, narrow.agency), (Difference.core, narrow.core),
         (Difference.kind, narrow.kind), (Difference.state, narrow.state),

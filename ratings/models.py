@@ -15,6 +15,7 @@ NUMBERED = sa.Identity(always=True)
 CHANNELS = ("counter", "progress")
 RESPONSIBLE = ("outlet", "agency")
 STATES = ("open", "contacted", "fixed", "explained", "appealed", "closed")
+OPEN = sa.text("state <> 'closed'")
 UNTOLD = sa.text("told_at IS NULL AND state <> 'closed'")
 
 
@@ -71,6 +72,7 @@ class Rectification(SQLModel, table=True):
         one_of("responsible", RESPONSIBLE),
         sa.Index("rectification_outlet_id_idx", "outlet", "id"),
         sa.Index("rectification_agency_id_idx", "agency", "id"),
+        sa.Index("rectification_open_idx", "id", postgresql_where=OPEN),
         sa.Index("rectification_untold_idx", "due_on", postgresql_where=UNTOLD),
         {"info": {"grants": "SELECT, INSERT, UPDATE"}},
     )

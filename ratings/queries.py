@@ -89,6 +89,8 @@ async def page(
     session: AsyncSession, caller: Caller, narrow: RectificationFilter, after: int | None, day: date
 ) -> Sequence[tuple[Rectification, Rating]]:
     """List at most `narrow.limit` + 1 rectifications, newest first."""
+    if caller.reach(May.RECTIFICATION_READ).misses(narrow.agency):
+        return []
     statement = _visible(caller)
     for column, value in (
         (R.state, narrow.state),

@@ -87,6 +87,8 @@ class Plans:
         async with make_sessions(self.engine)() as session:
             await ask(session, *arguments)
             await session.rollback()
+        if not self._seen:
+            return []  # Nothing is within the caller's reach: the database is not asked.
         statement, values = self._seen[-1]
         async with self.engine.connect() as connection:
             found = await connection.exec_driver_sql(
