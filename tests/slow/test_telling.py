@@ -22,6 +22,9 @@ COUNT = 40
 SLOW = 0.5
 """Seconds between taking a message and saying so: who is killed then does not know that it was taken."""
 
+SOON = 100.0
+"""Seconds for a worker to start and send: the one before it may have had all that was due."""
+
 WITHIN = 200.0
 """Seconds for all: what a killed worker had is another's after a minute, three times over."""
 
@@ -69,9 +72,9 @@ def kill_while_it_sends(service: Service, url: str) -> None:
     """Kill the worker as soon as the gateway has taken something new, and wait for the next one."""
     before = len(taken(url))
     (worker,) = wait_for(lambda: service.children("worker"))
-    wait_for(lambda: len(taken(url)) > before, 30)
+    wait_for(lambda: len(taken(url)) > before, SOON)
     os.kill(worker, signal.SIGKILL)
-    wait_for(lambda: set(service.children("worker")) - {worker}, 30)
+    wait_for(lambda: set(service.children("worker")) - {worker}, SOON)
 
 
 def test_each_notice_is_sent_once_whoever_is_killed(spare: Path) -> None:
