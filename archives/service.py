@@ -155,8 +155,7 @@ async def enter(
         ArchiveInvalid: number or day can't be.
         ArchiveKnown: there is one of this person.
     """
-    if not caller.reach(May.ARCHIVE_KEEP).covers(outlet="", agency=wanted.agency):
-        raise Forbidden(private=f"{caller.role} of another agency")
+    _ensure_keeper(caller, wanted.agency)
     if faults := _faults(wanted):
         raise ArchiveInvalid(faults=faults)
     asked = Ask(ENTER, wanted.person.model_dump(mode="json"), caller, wanted.agency)
@@ -166,6 +165,11 @@ async def enter(
     session.add(_entry(keys, row, asked))
     await session.flush()
     return row
+
+
+def _ensure_keeper(caller: Caller, agency: str) -> None:
+    if not caller.reach(May.ARCHIVE_KEEP).covers(outlet="", agency=agency):
+        raise Forbidden(private=f"{caller.role} of another agency")
 
 
 def _faults(wanted: ArchiveEntered) -> list[Fault]:
@@ -194,9 +198,11 @@ async def take_back(
     """Take back an archive that was lent.
 
     Raises:
+        Forbidden: the caller sees it, but is no keeper of this agency.
         ArchiveStale: it has changed since `version`.
         ArchiveNotFree: it is not lent.
     """
+    _ensure_keeper(caller, row.agency)
     held = await queries.hold(session, row.token)
     if held is None or held.version != version:
         raise ArchiveStale(version=held.version if held else 0)

@@ -223,6 +223,56 @@ async def test_the_log_is_read_page_by_page(http: httpx.AsyncClient, make: Make)
     assert ([one["deed"] for one in rest["items"]], rest["next"]) == (["enter"], None)
 
 
+async def test_who_only_looks_on_there_and_keeps_elsewhere_takes_nothing_back(
+    http: httpx.AsyncClient, make: Make
+) -> None:
+    lent, _, keeper = await lent_out(http, make)
+    subject = f"both-{m.key()}"
+    await make.person(Role.AUDITOR, "330000", subject)
+    both = await make.person(Role.REVIEWER, HERE, subject)
+    assert (await seen(http, both, lent))["actions"] == []
+    assert (await back(http, both, lent)).status_code == 403
+    assert (await back(http, keeper, lent)).status_code == 200
+
+
+async def test_lent_to_two_at_once_one_has_it_and_the_other_reads_until_when(
+    http: httpx.AsyncClient, make: Make
+) -> None:
+    archive = await entered(http, make)
+    wishes = [await to_be_lent(http, make, use="lend", loan_days=5) for _ in range(2)]
+    answers = await asyncio.gather(*(m.act(http, who, row, "grant") for who, row in wishes))
+    assert sorted(a.status_code for a in answers) == [200, 409]
+    (late,) = [n for n, answer in enumerate(answers) if answer.status_code == 409]
+    keeper, (who, row) = await make.person(Role.REVIEWER, THERE), wishes[late]
+    lent = await seen(http, keeper, archive)
+    assert answers[late].json()["due_on"] == lent["due_on"] is not None
+    twice = await asyncio.gather(*(back(http, keeper, lent) for _ in range(2)))
+    assert sorted(a.status_code for a in twice) == [200, 412]
+    await did(http, who, row, "grant")
+    assert (await seen(http, keeper, archive))["application"] == row["number"]
+
+
+async def test_what_is_asked_wrongly_is_a_clear_no(http: httpx.AsyncClient, make: Make) -> None:
+    lent, _, keeper = await lent_out(http, make)
+    path = f"/v1/archives/{lent['archive']}"
+    for odd in ("x", "0" * 40, "00000000-0000-7000-8000-000000000000", "%00", "中"):
+        assert (await http.get(f"/v1/archives/{odd}", headers=keeper)).status_code in (404, 422), (
+            odd
+        )
+    bodies: list[Any] = [{}, [], {"action": "burn"}, {"action": "return", "to": "me"}]
+    for body in bodies:
+        answer = await http.post(
+            f"{path}/actions", json=body, headers={**keeper, "If-Match": '"2"'}
+        )
+        assert answer.status_code == 422, body
+    bare = await http.post(f"{path}/actions", json={"action": "return"}, headers=keeper)
+    assert bare.status_code == 428
+    assert (await http.get("/v1/archives?after=x", headers=keeper)).status_code == 422
+    assert (await http.get("/v1/archives?state=burnt", headers=keeper)).status_code == 422
+    elsewhere = await http.get(f"/v1/archives?agency={HERE}", headers=keeper)
+    assert elsewhere.json()["items"] == []
+
+
 async def _overdue(http: httpx.AsyncClient, who: Headers) -> list[str]:
     answer = await http.get("/v1/archives?overdue=true", headers=who)
     return [one["archive"] for one in answer.json()["items"]]
