@@ -1,7 +1,6 @@
 """What one API process holds: put together at start, taken apart at the end."""
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -31,6 +30,7 @@ from kit.buckets import Buckets
 from kit.crypto import KeyRing, load_keys
 from kit.db import AWAY, Sessions, make_engine, make_sessions, transaction
 from kit.generations import Follower
+from kit.heap import filling
 from kit.settings import Settings
 from kit.signing import Signer, load_receipt_signer
 from outlets.finding import Finder
@@ -112,14 +112,6 @@ def make_state(settings: Settings, database_url: str) -> State:
     )  # fmt: skip
 
 
-def _settle_memory() -> None:
-    """Let the collector leave alone what stays: what was loaded would be looked through for ever."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    gc.enable()
-
-
 async def _once_there(work: Callable[[], Awaitable[object]]) -> None:
     """Do what needs the database; one that is just being started again is waited for."""
     deadline = time.monotonic() + PATIENCE
@@ -144,14 +136,11 @@ async def _check_keys(state: State) -> None:
 
 async def _fill(state: State) -> None:
     """Read all that is held in memory."""
-    gc.disable()  # What is loaded stays: to look through it while it grows takes longer than to load.
-    try:
+    with filling():
         await _once_there(lambda: _check_keys(state))
         await _once_there(state.follower.look)
         await _once_there(state.counter.serials.refill)
         await state.finder.ready()
-    finally:
-        _settle_memory()
     # To load all may take longer than what is known may be old.
     await _once_there(state.follower.look)
 

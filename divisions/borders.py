@@ -33,6 +33,7 @@ class Borders:
         features = json.loads(path.read_text(encoding="utf-8"))["features"]
         self._codes = [str(feature["properties"]["code"]) for feature in features]
         self._shapes = [shape(feature["geometry"]) for feature in features]
+        self._by_code = dict(zip(self._codes, self._shapes, strict=True))
         self._tree = STRtree(self._shapes)
         prepare(self._shapes)
 
@@ -43,9 +44,9 @@ class Borders:
 
     def holds(self, county: str, point: Point) -> bool | None:
         """Tell whether a point lies in a county, or so near that it may; None: we have no borders of it."""
-        if county not in self._codes:
+        mine = self._by_code.get(county)
+        if mine is None:
             return None
-        mine = self._shapes[self._codes.index(county)]
         if contains_xy(mine, point.lng, point.lat):
             return True
         away = mine.distance(Shape(point.lng, point.lat))

@@ -112,20 +112,27 @@ async def banks(session: AsyncSession) -> Sequence[Bank]:
     return (await session.exec(select(Bank))).all()
 
 
-SEEN = tuple(getattr(Outlet, name) for name in Registered._fields)
+def _sought(column: str, which: str = "") -> sa.TextClause:
+    """Look each value up by the column's index: of a list, a planner reads the whole registry for some."""
+    seen = ", ".join(Registered._fields)
+    text = f"""
+        SELECT o.* FROM unnest(:sought) AS sought (it)
+        CROSS JOIN LATERAL (SELECT {seen} FROM outlet WHERE {column} = it {which} OFFSET 0) AS o
+    """  # noqa: S608 -- names of our own columns
+    return sa.text(text).bindparams(sa.bindparam("sought", type_=ARRAY(sa.String)))
+
+
+HERE = "AND status <> 'exited'"
+BY_NUMBER, BY_CNAPS, BY_NAME = _sought("number"), _sought("cnaps", HERE), _sought("name", HERE)
 
 
 async def registered(session: AsyncSession, sought: Sought) -> Register:
     """Find the outlets that some rows name; those that have left by our own number only."""
     found: list[Registered] = []
-    here = col(Outlet.status) != "exited"
-    for column, values, which in (
-        (Outlet.number, sought.numbers, sa.true()), (Outlet.cnaps, sought.cnaps, here),
-        (Outlet.name, sought.names, here),
-    ):  # fmt: skip
+    for statement, values in zip((BY_NUMBER, BY_CNAPS, BY_NAME), sought, strict=True):
         if values:
-            wanted = select(*SEEN).where(_any(column, values), which)
-            found += [Registered(*row) for row in (await session.exec(wanted)).all()]
+            rows = await run(session, statement, sought=[*values])
+            found += [Registered._make(row) for row in rows]
     return Register(found)
 
 

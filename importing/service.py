@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 import uuid
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
@@ -143,11 +144,19 @@ def harmless(text: str) -> str:
     return f"'{text}" if is_risky else text
 
 
+RISKY = re.compile(f"\0[{re.escape(''.join(FORMULA))}]")
+"""Something that may be a formula at the beginning of a cell, all cells of a row behind marks."""
+
+
 def lines(rows: Iterable[Sequence[str]]) -> str:
     """Write rows as CSV."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows([map(harmless, row) for row in rows])
+    csv.writer(out, lineterminator="\r\n").writerows(map(_harmless, rows))
     return out.getvalue()
+
+
+def _harmless(row: Sequence[str]) -> Iterable[str]:
+    return map(harmless, row) if RISKY.search("\0" + "\0".join(row)) else row
 
 
 def heading(names: Iterable[str]) -> tuple[str, ...]:

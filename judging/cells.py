@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.codes import LANDLINE_FORM
@@ -172,8 +173,9 @@ def phone(text: str) -> Tidy:
 SEPARATORS = re.compile(r"[;；,，、|/\s]+")
 
 
-def matters(text: str) -> tuple[list[str], Tidy]:
+@lru_cache(2000)
+def matters(text: str) -> tuple[tuple[str, ...], Tidy]:
     """Read codes of matters, whatever stands between them."""
-    found = [one for one in SEPARATORS.split(halfwidth(text).value) if one]
+    found = tuple(one for one in SEPARATORS.split(halfwidth(text).value) if one)
     value = ";".join(found)
     return found, Tidy(value, "matter_separator" if value != text.strip(";") else None)

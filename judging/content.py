@@ -219,7 +219,7 @@ class Content:
         if "matters" not in self._columns.at:
             return
         codes, tidy = cells.matters(row.values.get("matters", ""))
-        if codes == [ALL_MATTERS]:
+        if codes == (ALL_MATTERS,):
             row.outlet["allowed"] = None
             return
         if row.registered is not None and (

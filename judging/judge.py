@@ -61,7 +61,8 @@ class Judge:
         self._of, self._dry_run, self._is_register = reference, dry_run, columns.is_register
         self._tidier, self._content = Tidier(columns), Content(reference, columns)
         self._encoding = ENCODINGS.get(encoding)
-        self._cnaps: dict[str, tuple[str, int, int]] = {}
+        self._cnaps: dict[str, int] = {}
+        """Of which name a number is."""
         self._names: dict[int, str] = {}
         self._taken: dict[str, tuple[int, str]] = {}
         self._branches: set[int] = set()
@@ -116,13 +117,10 @@ class Judge:
         if row.values.get("outlet"):
             return  # Its number tells it from others.
         cnaps, name = row.outlet["cnaps"], self._name_key(row)
-        content = hash(tuple(v for k, v in sorted(row.values.items()) if k != "row_no"))
         before = self._cnaps.get(cnaps) if cnaps else None
         if before is not None:
-            same, fault = before[2] == content, "duplicate_cnaps"
-            row.say(
-                "duplicate_row" if same or before[1] == name else fault, "cnaps_code", row=before[0]
-            )
+            fault = "duplicate_row" if before == name else "duplicate_cnaps"
+            row.say(fault, "cnaps_code", row=self._names[before])
         elif name in self._names:
             row.say("duplicate_name", "outlet_name", row=self._names[name])
 
@@ -138,10 +136,9 @@ class Judge:
     def _remember(self, row: Row) -> None:
         if row.values.get("outlet"):
             return
-        content = hash(tuple(v for k, v in sorted(row.values.items()) if k != "row_no"))
         name = self._name_key(row)
         if row.outlet["cnaps"]:
-            self._cnaps[row.outlet["cnaps"]] = (row.row_no, name, content)
+            self._cnaps[row.outlet["cnaps"]] = name
         self._names[name] = row.row_no
         if self._dry_run and row.outlet.get("kind", BRANCH) == BRANCH:
             county = row.outlet["division"][:6]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from divisions.memory import DivisionsMemory, Place, Stale, stem
@@ -56,6 +57,9 @@ class Where:
         self.findings.extend(findings)
 
 
+KEPT = 10_000
+"""Places of which what came of them is kept: many rows say the same."""
+
 Became: TypeAlias = tuple[Place, ...]
 """What a county of one name is today, or what took its place."""
 
@@ -74,6 +78,7 @@ class Places:
             self._take(place)
         for place in memory.past(day):
             self._take_past(place)
+        self._known = lru_cache(KEPT)(self._where)
         self.knows_nbs = next(memory.after("", day, "nbs"), None) is not None
 
     def _take(self, place: Place) -> None:
@@ -114,7 +119,13 @@ class Places:
         return found[0] if len(found) == 1 else None
 
     def where(self, said: Said, *, lowest: bool = True) -> Where:
-        """Find the place of a row; with `lowest` it has to name the township where there are any."""
+        """Find the place of a row; with `lowest` it has to name the township where there are any.
+
+        What comes of it is not to be changed: other rows say the same.
+        """
+        return self._known(said, lowest)
+
+    def _where(self, said: Said, lowest: bool) -> Where:
         there = Where()
         self._find_city(said, there)
         code = self._code(said.code, there)

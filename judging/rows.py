@@ -60,7 +60,7 @@ class Row:
     @property
     def is_bad(self) -> bool:
         """Whether a person has to decide."""
-        return any(found.is_fatal for found in self.findings)
+        return bool(self.findings) and any(found.is_fatal for found in self.findings)
 
     @property
     def main(self) -> Finding | None:
@@ -99,6 +99,8 @@ def _words(found: Finding) -> str:
 def parent_words(row: Row) -> list[str]:
     """List by what a row may name its parent: a number, its name, or its name after that of its bank."""
     said = row.values.get("parent", "")
+    if not said:
+        return []
     code = cells.code(said).value
     words = [code if code.isascii() and code.isdigit() else said]
     bank = row.values.get("bank", "")

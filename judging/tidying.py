@@ -1,5 +1,6 @@
 """Cells put into their columns and cleaned: what can be done to them without knowing anything else."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from judging import cells
@@ -12,10 +13,19 @@ CODES = ("outlet", "cnaps_code", "township_code", "county_code", "city_code")
 NAMES = ("outlet_name", "bank", "city", "county", "township", "parent")
 MOST = {"outlet_name": 100, "parent": 200, "bank": 100, "address": 200, "phone": 20, "hours": 200,
         "contact_name": 60, "contact_phone": 20}  # fmt: skip
+CLEAN: Mapping[str, re.Pattern[str]] = {
+    **{name: re.compile(r"[0-9]+", re.ASCII) for name in CODES},
+    **{name: re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII) for name in ("lng", "lat")},
+    **{name: re.compile(r"0[1-9][0-9]{1,2}-[0-9]{7,8}", re.ASCII) for name in ("phone", "contact_phone")},
+}  # fmt: skip
+"""How most cells of a column are written: of these, no step would change anything."""
+
 ONCE = frozenset({"row_no", "outlet_name", "cnaps_code", "address", "phone", "lng", "lat"})
 """Columns in which each row says something else."""
 
 KEPT = 20_000
+SHORT = 20
+"""Characters that any column has room for."""
 
 Step = Callable[[str], Tidy]
 STEPS: Mapping[str, tuple[Step, ...]] = {
@@ -71,8 +81,8 @@ class Tidier:
 
     def _cell(self, row: Row, name: str, text: str) -> str:
         """Clean a cell; what many rows say alike is cleaned once."""
-        if not text:
-            return ""
+        if not text or (name in CLEAN and len(text) <= SHORT and CLEAN[name].fullmatch(text)):
+            return text
         if name in ONCE:
             return self._cleaned(row, name, text)
         known = self._known.get((name, text))

@@ -102,5 +102,6 @@ FORWARD: Mapping[str, Turn] = MappingProxyType(
 
 def to_cgcs2000(point: Point, system: str) -> Point:
     """Turn a point of `system` into CGCS2000, in steps of a tenth of a metre; beyond China it stays."""
-    found = _undo(FORWARD[system], point) if in_china(point) else point
+    turn = FORWARD[system]
+    found = _undo(turn, point) if turn is not _as_it_is and in_china(point) else point
     return Point(round(found.lat, 6), round(found.lng, 6))

@@ -33,7 +33,8 @@ def _words() -> Callable[[str], Iterable[str]]:
 @lru_cache(maxsize=20_000)
 def _read(word: str) -> tuple[str, ...]:
     """Read a word. Names of outlets are made of few: to read one takes ten times as long as to cut a name."""
-    found = ("".join(filter(str.isalnum, s)).lower() for s in _library().lazy_pinyin([word]))
+    said = [word] if word.isascii() else _library().lazy_pinyin([word])
+    found = ("".join(filter(str.isalnum, s)).lower() for s in said)
     return tuple(syllable for syllable in found if syllable)
 
 

@@ -119,7 +119,7 @@ def faults(row: Row, known: Known, changed: Set[str] | None = None) -> Iterator[
     `at` names the field of the API, `/point` for the point.
     """
     for about, rule in RULES:
-        if changed is None or about & changed:
+        if changed is None or not about.isdisjoint(changed):
             yield from rule(row, known)
 
 

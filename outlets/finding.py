@@ -373,6 +373,7 @@ class Finder:
 
     def __init__(self, registry: RegistryMemory) -> None:
         self._registry = registry
+        registry.changed = {} if registry.changed is None else registry.changed
         self._all: Segment | None = None
         self._recent: dict[str, OutletInfo] = {}
         self._beside = Segment(())
@@ -389,7 +390,7 @@ class Finder:
                 await asyncio.shield(self._making)
 
     def _take(self) -> None:
-        changed, self._registry.changed = self._registry.changed, {}
+        changed, self._registry.changed = self._registry.changed or {}, {}
         if not changed:
             return
         self._recent |= changed

@@ -119,8 +119,8 @@ class RegistryMemory:
         """Agreements by the one that takes their place."""
         self.ordered: list[str] = []
         """Numbers of outlets, in order: they begin with the county."""
-        self.changed: dict[str, OutletInfo] = {}
-        """Outlets read since whoever finds among them took them."""
+        self.changed: dict[str, OutletInfo] | None = None
+        """Outlets read since whoever finds among them took them; None: nobody does."""
 
     async def load(self, session: AsyncSession, since: int) -> None:
         """Read what changed. All of it takes a busy machine longer than a writer may last."""
@@ -132,8 +132,7 @@ class RegistryMemory:
             if agreement.replaces is not None:
                 self.successors[agreement.replaces] = agreement.number
         async for outlet in queries.outlets_since(session, since):
-            found = _outlet(outlet)
-            self.outlets[found.outlet] = self.changed[found.outlet] = found
+            self._hold(_outlet(outlet))
         for terminal in await queries.since(session, Terminal, since):
             self.terminals[str(terminal.id)] = _terminal(terminal)
         for teller in await queries.since(session, Teller, since):
@@ -143,6 +142,11 @@ class RegistryMemory:
         if len(self.ordered) != len(self.outlets):
             self.ordered = sorted(self.outlets)
         session.expunge_all()
+
+    def _hold(self, found: OutletInfo) -> None:
+        self.outlets[found.outlet] = found
+        if self.changed is not None:
+            self.changed[found.outlet] = found
 
     def outlet(self, number: str) -> OutletInfo:
         """Find an outlet.
@@ -205,15 +209,21 @@ def agreement_info(row: Agreement) -> AgreementInfo:
 
 
 def _outlet(row: Any) -> OutletInfo:
-    """Give an outlet as processes hold it: what many say alike is held once, which halves what one takes."""
-    agreement = None if row.agreement is None else intern(row.agreement)
+    """Give an outlet as processes hold it: what many say alike is held once, which halves what one takes.
+
+    `row` has the columns of `queries.HELD` in their order, and the opening hours.
+    """
+    (
+        number, name, bank, agreement, kind, class_, status, division, address, lat, lng, phone, hours_,
+        windows, cnaps, parent, is_sample, version, pinyin, allowed, denied, opening,
+    ) = row  # fmt: skip
     return OutletInfo(
-        row.number, row.name, intern(row.bank), agreement, intern(row.kind), intern(row.service_class),
-        intern(row.status), intern(row.division), row.address, row.lat, row.lng, intern(row.phone),
-        intern(row.hours), row.windows, row.cnaps, row.parent, row.is_sample, row.version,
-        None if row.allowed is None else _codes(tuple(row.allowed)),
-        _codes(tuple(row.denied)) if row.denied else NONE,
-        row.pinyin, intern(row.opening or ""),
+        number, name, intern(bank), None if agreement is None else intern(agreement), intern(kind),
+        intern(class_), intern(status), intern(division), address, lat, lng, intern(phone),
+        intern(hours_), windows, cnaps, parent, is_sample, version,
+        None if allowed is None else _codes(tuple(allowed)),
+        _codes(tuple(denied)) if denied else NONE,
+        pinyin, intern(opening or ""),
     )  # fmt: skip
 
 

@@ -118,7 +118,6 @@ class Outlet(Stamped, Dated, table=True):
             "number",
             postgresql_where=sa.text("status = 'rectifying'"),
         ),
-        sa.Index("outlet_open_week_idx", "open_week", postgresql_using="gist"),
     )
 
     number: str = Field(primary_key=True, max_length=12)
@@ -127,10 +126,8 @@ class Outlet(Stamped, Dated, table=True):
         default="", max_length=800, sa_column_kwargs=EMPTY, description="Blanks between syllables."
     )
     initials: str = Field(default="", max_length=200, sa_column_kwargs=EMPTY)
-    bank: str = Field(foreign_key="bank.code", max_length=12, index=True)
-    agreement: str | None = Field(
-        default=None, foreign_key="agreement.number", max_length=40, index=True
-    )
+    bank: str = Field(foreign_key="bank.code", max_length=12)
+    agreement: str | None = Field(default=None, foreign_key="agreement.number", max_length=40)
     kind: str = Field(max_length=20)
     service_class: str = Field(max_length=8)
     status: str = Field(max_length=16)
@@ -154,7 +151,7 @@ class Outlet(Stamped, Dated, table=True):
     )
     grade: str | None = Field(default=None, max_length=12, description="Of the last sheet.")
     checked_at: datetime | None = Field(default=None, sa_type=Instant)
-    division: str = Field(max_length=9, index=True, description="Township, or county without any.")
+    division: str = Field(max_length=9, description="Township, or county without any.")
     village: str | None = Field(default=None, max_length=12, description="12 digits, where known.")
     address: str = Field(max_length=200)
     lat: float | None = Field(default=None, sa_type=sa.Double, description="CGCS2000.")

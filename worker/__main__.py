@@ -71,7 +71,7 @@ async def work(settings: Settings) -> None:
         *(asyncio.create_task(task.run(sessions), name=task.name) for task in tasks),
         *(asyncio.create_task(known(office, task, sessions), name=task.name) for task in knowing),
     ]
-    running.append(asyncio.create_task(office.follower.follow(), name="follow"))
+    running.append(asyncio.create_task(office.follow(), name="follow"))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -1,6 +1,7 @@
 """What happens to applications by itself, done as soon as its time has come."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -14,6 +15,7 @@ from kit.clock import now
 from kit.crypto import KeyRing
 from kit.db import Sessions, transaction
 from kit.generations import Follower
+from kit.heap import filling
 from worker.tasks import Task
 
 log = structlog.get_logger()
@@ -33,6 +35,12 @@ class Office:
         self.desk, memories = make_desk(keys or KeyRing("none", {}))  # It opens and seals nothing.
         self.follower = Follower(sessions, memories)
         self._settled = (-1, 0.0)
+
+    async def follow(self) -> None:
+        """Read all that is held, then what changes, for ever."""
+        with suppress(Exception), filling():
+            await self.follower.look()
+        await self.follower.follow()
 
     def desk_now(self) -> Desk:
         """Give the desk, unless what it knows is too old.
