@@ -131,12 +131,23 @@ def reference(home: Path, workers: int, guide: int, made: int) -> Iterator[int]:
 
 def memory(supervisor: int) -> list[tuple[float, float]]:
     """Give PSS and RSS, in MiB, of the API processes under a supervising process."""
+    return [_used(child) for child in _children(supervisor, b"api")]
+
+
+def worked(supervisor: int) -> float:
+    """Give the processor time, in seconds, that the background process under a supervising one has taken."""
+    return sum(_took(child) for child in _children(supervisor, b"worker"))
+
+
+def _children(supervisor: int, module: bytes) -> list[str]:
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return [_used(child) for child in children if _is_api(child)]
+    wanted = b"\0-m\0" + module + b"\0"
+    return [c for c in children if wanted in Path(f"/proc/{c}/cmdline").read_bytes()]
 
 
-def _is_api(process: str) -> bool:
-    return b"\0-m\0api\0" in Path(f"/proc/{process}/cmdline").read_bytes()
+def _took(process: str) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _used(process: str) -> tuple[float, float]:

@@ -26,7 +26,7 @@ import orjson
 from bench.__main__ import SERIALS, SETTLED_EVENTS, say
 from bench.load import Plan, Round, run_round
 from bench.marks import machine
-from bench.processes import BenchFailed, free_port, new_home, running, service
+from bench.processes import BenchFailed, free_port, new_home, running, service, worked
 from bench.seed import body, head, sample, seed
 from cli.home import cluster_of
 
@@ -136,6 +136,13 @@ class Sent(NamedTuple):
     messages: int
     seconds: float
     lags: Sequence[float]
+    processor: float = 0.0
+    """Seconds of processor time that the worker took meanwhile, for whatever."""
+
+    @property
+    def each(self) -> float:
+        """Milliseconds of the worker's processor time for a message."""
+        return self.processor * 1000 / self.messages
 
     @property
     def rate(self) -> float:
@@ -144,7 +151,13 @@ class Sent(NamedTuple):
 
 
 def send(
-    port: int, stack: ExitStack, home: Path, tokens: list[str], admin: str, first: int
+    port: int,
+    supervisor: int,
+    stack: ExitStack,
+    home: Path,
+    tokens: list[str],
+    admin: str,
+    first: int,
 ) -> Sent:
     """Subscribe, hand in much at once, and wait until all that answer have all of it."""
     ports = [free_port() for _ in range(TARGETS)]
@@ -155,10 +168,11 @@ def send(
         wanted = {"name": "x", "url": f"http://127.0.0.1:{target}/x", "bank": "SRCB"}
         asked(port, "/v1/subscriptions", admin, wanted)
     heads = [head("POST", "/v1/applications", t, "Content-Type: application/json") for t in tokens]
+    before = worked(supervisor)
     load = run_round(Plan(port, CONNECTIONS, BURST, 201, heads, body(), first))
     if load.errors:
         raise BenchFailed(f"wrong answers: {load.errors}")
-    return _came(ports[:-1], home)
+    return _came(ports[:-1], home)._replace(processor=worked(supervisor) - before)
 
 
 def _came(ports: Sequence[int], home: Path) -> Sent:
@@ -183,7 +197,7 @@ def measure(rounds: int, seconds: float) -> tuple[list[Lags], Sent]:
     """Measure both."""
     serials = count(SERIALS, SERIALS)
     with new_home() as home, ExitStack() as stack:
-        port, _ = stack.enter_context(service(home, 1, ALLOWED))
+        port, supervisor = stack.enter_context(service(home, 1, ALLOWED))
         tokens, card = seed(home), json.loads((home / "demo.json").read_text())["tokens"]
         time.sleep(2.5)
         sample(port, tokens[-1], next(serials))
@@ -193,7 +207,7 @@ def measure(rounds: int, seconds: float) -> tuple[list[Lags], Sent]:
             last = followed[-1]
             lag = f"lag p50 {last.at(0.5):.2f} s, p99 {last.at(0.99):.2f} s"
             say(f"{last.load.rate:,.0f} submissions/s, {lag}")
-        sent = send(port, stack, home, tokens, card["bank_admin"], next(serials))
+        sent = send(port, supervisor, stack, home, tokens, card["bank_admin"], next(serials))
     return followed, sent
 
 
@@ -211,7 +225,9 @@ def text(followed: Sequence[Lags], sent: Sent, load: str) -> str:
 lag p50 {p50:.2f} s, p99 {p99:.2f} s, at most {worst:.2f} s, {events:,} events in {len(followed)} rounds \
 (p99 below {LAG:g}: {said})
 - messages of one worker process to {TARGETS} targets, one of which never answers: {sent.messages:,} in \
-{sent.seconds:.1f} s, {sent.rate:,.0f} a second (at least {RATE:,.0f}: {reached}); the targets share the machine
+{sent.seconds:.1f} s, {sent.rate:,.0f} a second (at least {RATE:,.0f}: {reached}), \
+{sent.each:.2f} ms of the worker's processor time for each, with all that it does besides; the targets share \
+the machine
 """
 
 
