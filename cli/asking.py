@@ -352,9 +352,9 @@ def ask_materials(
             material.situations and not situations & set(material.situations)
         ):
             continue
-        way = _ask_way(asker, guide, material, needed=not optional_one)
+        way = ask_way(asker, material, needed=not optional_one, later=may_follow(material, guide))
         if way == "file":
-            scans[material.code] = _ask_scan(asker)
+            scans[material.code] = ask_scan(asker)
         elif way == "later":
             handed.append(
                 {
@@ -372,16 +372,18 @@ def _is_optional(material: Material, situations: set[str]) -> bool:
     return material.necessity is Necessity.OPTIONAL and not wanted
 
 
-def _ask_way(asker: Asker, guide: LocalGuide, material: Material, *, needed: bool) -> str | None:
+def ask_way(asker: Asker, material: Material, *, needed: bool, later: bool) -> str | None:
+    """Ask how a material comes: by a way that spares it, as a `file`, or `later`, where it may."""
     ways = {str(way): EXEMPTION_NAMES[way] for way in material.exemptions}
     ways["file"] = "上传扫描件"
-    if may_follow(material, guide):
+    if later:
         ways["later"] = "容缺后补"
     title = Text.assemble(material.name, " · ", NECESSITY[material.necessity]).plain
     return asker.choice(title, ways, default=next(iter(ways)) if needed else None, needed=needed)
 
 
-def _ask_scan(asker: Asker) -> bytes | Path:
+def ask_scan(asker: Asker) -> bytes | Path:
+    """Ask for a scan; a demonstration has one at hand."""
     sample = "样例扫描件" if asker.samples else None
 
     def check(said: str) -> str | None:

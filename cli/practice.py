@@ -1,11 +1,13 @@
 """The agency's side for who tries a terminal out: the demonstration's people decide an application."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import httpx
 
 from cli.screens import STATES
+from kit.clock import today
 
 
 class Post(NamedTuple):
@@ -29,6 +31,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "grant": {"opinion": "符合条件", "result": {"number": "样例-1"}},
 }  # fmt: skip
 MOST = 8
+GIVEN = timedelta(days=15)
+"""Until when what is asked for may be supplied."""
 
 
 def decide(base_url: str, tokens: dict[str, str], number: str) -> Iterator[str]:
@@ -54,6 +58,22 @@ def decide(base_url: str, tokens: dict[str, str], number: str) -> Iterator[str]:
                 headers={"If-Match": f'"{one["version"]}"'},
             )  # fmt: skip
             yield f"{post.name}：{WORDS[action]}"
+
+
+def ask_correction(base_url: str, tokens: dict[str, str], number: str) -> Iterator[str]:
+    """Let the agency tell, once and completely, what is to be put right: the first material, once more."""
+    with httpx.Client(base_url=base_url, timeout=20) as line:
+        path, who = f"/v1/applications/{number}", tokens["acceptance_officer"]
+        one = _asked(line, who, "GET", path)
+        lacks = next((item["code"] for item in one["materials"]), None)
+        code = {"code": "BZ01", "material": lacks} if lacks else {"code": "BZ03"}
+        body = {
+            "action": "ask_correction", "reasons": [{**code, "text": "内容看不清，请重新提交（样例）"}],
+            "by": str(today() + GIVEN),
+        }  # fmt: skip
+        seen = {"If-Match": f'"{one["version"]}"'}
+        found = _asked(line, who, "POST", f"{path}/actions", json=body, headers=seen)
+        yield f"受理人员：一次告知补正；现为：{STATES.get(found.get('state', ''), '未告知')}"
 
 
 def _asked(line: httpx.Client, token: str, method: str, path: str, **more: Any) -> dict[str, Any]:

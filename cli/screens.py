@@ -64,7 +64,7 @@ ROLES = {
     "acceptance_officer": "受理人员", "outlet_manager": "网点负责人", "system": "系统",
 }  # fmt: skip
 OUTCOMES = {"granted": "准予", "denied": "不予"}
-FACTS = {"deliver": "送达", "withdraw": "撤回"}
+FACTS = {"supply": "补交材料", "deliver": "送达", "withdraw": "撤回"}
 
 
 def _limit(limit: Limit | None) -> str:

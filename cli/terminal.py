@@ -17,9 +17,9 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from cli import screens
+from cli import screens, supplying
 from cli.asking import Asker, Left, ask_application, show_faults
-from cli.practice import decide
+from cli.practice import ask_correction, decide
 from client import Client, ClientError, KeyFile, Patience, Queue, Store, TerminalKey, enrol
 from client.errors import NotComplete, Refused
 from client.guides import LocalGuide
@@ -326,12 +326,18 @@ def follow(desk: Desk, number: str) -> None:
         options = {name: words for name, words in screens.FACTS.items() if name in one.actions}
         if one.documents:
             options["paper"] = "打印文书"
-        if desk.tokens and one.state in PENDING:
-            options["decide"] = "（演示）请经办机构办结"
+        if desk.tokens:
+            options |= _of_practice(one)
         what = desk.asker.choice("操作", {**options, "back": "返回"}, default="back")
         if what in (None, "back"):
             return
         act(desk, one, what or "")
+
+
+def _of_practice(one: ApplicationDetail) -> dict[str, str]:
+    """Offer what the demonstration's people do for who tries the terminal out."""
+    asks = {"ask": "（演示）请经办机构一次告知补正"} if one.state == "received" else {}
+    return asks | ({"decide": "（演示）请经办机构办结"} if one.state in PENDING else {})
 
 
 PENDING = frozenset({"received", "accepted", "in_review", "in_second_review", "in_approval"})
@@ -344,15 +350,27 @@ def act(desk: Desk, one: ApplicationDetail, what: str) -> None:
         desk.client.act(one, "deliver", way="counter", received_by=who)
     elif what == "withdraw":
         desk.client.act(one, "withdraw", reason=desk.asker.text("撤回原因"))
+    elif what == "supply":
+        supply(desk, one)
     elif what == "paper":
         names = {code: code for code in one.documents}
         code = desk.asker.choice("文书", names, default=one.documents[0]) or one.documents[0]
         path = Path(f"{one.number}-{code}.pdf")
         path.write_bytes(desk.client.paper(one.number, code, PURPOSE))
         desk.say(Text(f"已保存 {path}", "green"))
-    elif what == "decide":
-        for line in decide(desk.client.base_url, desk.tokens, one.number):
+    elif what in PRACTICE:
+        for line in PRACTICE[what](desk.client.base_url, desk.tokens, one.number):
             desk.say(Text(f"  {line}", "dim"))
+
+
+PRACTICE = {"decide": decide, "ask": ask_correction}
+
+
+def supply(desk: Desk, one: ApplicationDetail) -> None:
+    """Supply what the agency asked for, or what was promised."""
+    guide = desk.queue.guide(one.matter)
+    desk.say(supplying.page(one, guide))
+    desk.client.act(one, "supply", **supplying.ask(desk.asker, desk.client, one, guide))
 
 
 # Words

@@ -95,3 +95,18 @@ def test_what_is_wrong_is_said_in_a_line(demo: Service) -> None:
     done = typed(demo, "1", "城乡", ":q", "9", "quit")
     assert "已返回" in done.output
     assert "请选择列出的序号" in done.output
+
+
+NOT_ACCEPTED = ("",) * 13 + ("否", "")
+"""The samples, handed in for the agency to accept."""
+
+
+def test_what_an_agency_asks_for_is_supplied(demo: Service) -> None:
+    done = typed(demo, "1", "养老待遇申领", "1", "是", *NOT_ACCEPTED, "quit")
+    assert "已收件" in done.output, done.output
+    done = typed(
+        demo, "3", "1", "（演示）请经办机构一次告知补正", "补交材料", "上传扫描件", "", "否", "返回", "quit"
+    )  # fmt: skip
+    for words in ("一次性告知补正", "须补正的内容", "内容看不清", "已上传", "补正提交"):
+        assert words in done.output, done.output
+    assert "待补正" not in done.output.rpartition("补正提交")[2]
