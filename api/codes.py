@@ -113,11 +113,12 @@ def _values(function: FunctionType, names: frozenset[str]) -> Iterator[Any]:
 
 
 def _given(function: FunctionType) -> Iterator[type]:
-    """Give the classes of what a function is given; of a method those that its object was made of."""
+    """Give the classes of what a function is given; of a method its own, and those its object was made of."""
     for hint in _hints(function).values():
         yield from _classes(hint)
     owner = function.__globals__.get(function.__qualname__.partition(".")[0])
     if isinstance(owner, type):
+        yield owner
         for hint in (*_hints(vars(owner).get("__init__")).values(), *_hints(owner).values()):
             yield from _classes(hint)
 

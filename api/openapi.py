@@ -56,7 +56,10 @@ HEADERS = {
     "Idempotent-Replayed": _text("An earlier call had made it.", const="true"),
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
     "WWW-Authenticate": {**_text("How to say who calls.", const="Bearer"), "required": True},
-    "Content-Disposition": _text("To be kept, not shown.", const="attachment"),
+    "Content-Disposition": _text(
+        "Whether it is to be kept or shown, and under which name.",
+        pattern=r"^(attachment|inline)(; filename=\"[^\"]+\")?$",
+    ),
     "X-Content-Type-Options": _text("It is what its type says.", const="nosniff"),
     "Content-Security-Policy": _text("Nothing of it is to be run."),
     "Cross-Origin-Resource-Policy": _text("Not for pages of other places.", const="same-origin"),

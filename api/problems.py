@@ -21,6 +21,7 @@ from api.openapi import STATUS
 from kit.db import AWAY, BUSY, DatabaseAway
 from kit.errors import DomainError, Fault, Kind, Words
 from kit.logs import where
+from schemas.checks import CREDIT_WORDS
 
 log = structlog.get_logger()
 
@@ -162,6 +163,7 @@ SHAPES = {
         "私钥不得离开终端：请作废此密钥，重新生成后只提交公钥",
         "the private part stays at the terminal: drop this key, make another, send its public part",
     ),
+    "credit-code": CREDIT_WORDS,
     "key_parts": Words("kty、crv、y、alg 不相符", "kty, crv, y and alg do not go together"),
     "too_long": Words("项数太多", "has too many items"),
     "personal": Words(

@@ -8,7 +8,8 @@ from datetime import date
 from operator import mul
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 ID_CHECKS = "10X98765432"
@@ -140,15 +141,20 @@ def luhn_holds(number: str) -> bool:
 
 
 def _credit_code(code: str) -> str:
-    if (fault := credit_code_fault(code)) is not None:
-        raise ValueError(f"not a unified social credit code: {fault}")
+    if credit_code_fault(code) is not None:
+        raise PydanticCustomError("credit-code", "not a unified social credit code")
     return code
 
 
 BaseCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 """Base code of a matter (GB/T 39554): scope 2, type 2, department 2, main 3, sub 3."""
 
-CreditCode = Annotated[str, StringConstraints(max_length=18), AfterValidator(_credit_code)]
+CreditCode = Annotated[
+    str,
+    StringConstraints(max_length=18, pattern=r"^[0-9A-HJ-NP-RTUW-Y]{18}$"),
+    AfterValidator(_credit_code),
+    Field(json_schema_extra={"format": "credit-code"}),
+]
 """Unified social credit code (GB 32100)."""
 
 DivisionCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}([0-9]{3}){0,2}$")]

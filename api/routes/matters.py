@@ -12,7 +12,6 @@ from api.conditional import dumps, tagged
 from api.deps import Held, may
 from api.openapi import TAGGED, refuses
 from api.paging import Pager
-from api.state import State
 from kit.clock import today
 from matters import search
 from matters.search import Found
@@ -90,9 +89,9 @@ async def get_matter(request: Request, matter: MatterCode, caller: Reader, held:
 
 @router.get("/{matter}/guide", response_model=GuideView, responses=TAGGED)
 async def get_guide(
-    request: Request, matter: MatterCode, narrow: Annotated[GuideAsked, Query()], caller: Reader
-) -> Response:
+    request: Request, matter: MatterCode, narrow: Annotated[GuideAsked, Query()], caller: Reader,
+    held: Held,
+) -> Response:  # fmt: skip
     """Show the guide of a matter for a place on a day: ready bytes, and no database."""
-    state: State = request.app.state.syt
-    guide = state.desk.catalogue.look_up(matter, narrow.division, narrow.on or today())
+    guide = held.desk.catalogue.look_up(matter, narrow.division, narrow.on or today())
     return tagged(request, guide.body, guide.etag)

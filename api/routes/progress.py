@@ -119,7 +119,7 @@ async def open_progress(number: Number) -> Response:
 async def show_progress(
     request: Request,
     number: Number,
-    code: Annotated[str, Form(max_length=40)],
+    code: Annotated[str, Form(min_length=1, max_length=40)],
     held: Held,
 ) -> Response:
     """Show how far an application is to who has sent its code by the form."""
@@ -138,7 +138,7 @@ async def show_progress(
 async def rate_on_page(
     request: Request,
     number: Number,
-    code: Annotated[str, Form(max_length=40)],
+    code: Annotated[str, Form(min_length=1, max_length=40)],
     grade: Annotated[int, Form(ge=1, le=5)],
     held: Held,
     text: Annotated[str, Form(max_length=500)] = "",
