@@ -105,6 +105,15 @@ VERSIONED: dict[int | str, Node] = {200: {"headers": carries("ETag")}}
 """Answers whose tag is the version that a change sends."""
 
 
+PAGE = "text/html"
+
+
+def shows(*statuses: int) -> dict[int | str, Any]:
+    """Declare refusals that a person reads as a page, where it is the page's own form that is refused."""
+    page = {"content": {PAGE: {"schema": {"type": "string"}}}}
+    return {status: page for status in statuses}
+
+
 def refuses(*statuses: int) -> dict[int | str, Node]:
     """Declare what a route refuses beside what follows from what it takes."""
     return {status: {"description": ""} for status in statuses}
@@ -389,11 +398,11 @@ def _exemplify(operation: Node) -> None:
             content["examples"] = {"sent": shown}
 
 
-def _refused(refusal: Refusal) -> Node:
+def _refused(refusal: Refusal, shown: Node = {}) -> Node:  # noqa: B006 -- read only
     return {
         "description": refusal.words,
         "headers": ALWAYS | carries("Tus-Resumable", "Tus-Version", *refusal.headers),
-        "content": {PROBLEM: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
+        "content": {PROBLEM: {"schema": {"$ref": f"{SCHEMAS}Problem"}}} | shown,
     }
 
 
@@ -422,7 +431,13 @@ def _responses(operation: Node, links: Node) -> Iterator[tuple[str, Node]]:
         status = str(refusal.status)
         # The framework declares a 422 of its own; ours follows from the operation.
         if refusal.follows(operation) or (status in declared and status != "422"):
-            yield status, {"$ref": f"#/components/responses/Refused{status}"}
+            shown = declared.get(status, {}).get("content", {}).get(PAGE)
+            yield (
+                status,
+                _refused(refusal, {PAGE: shown})
+                if shown
+                else {"$ref": f"#/components/responses/Refused{status}"},
+            )
 
 
 def _plain(parameter: Node) -> Node:

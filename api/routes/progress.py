@@ -15,7 +15,7 @@ from access.errors import TooManyRequests
 from api.body import ContractRoute
 from api.conditional import json
 from api.deps import Held, address_of
-from api.openapi import STATUS, carries, refuses
+from api.openapi import STATUS, carries, refuses, shows
 from api.state import State
 from applications import progress
 from applications.errors import ProgressLocked, ProgressNotFound
@@ -115,7 +115,9 @@ async def open_progress(number: Number) -> Response:
     return page(number, asks=True)
 
 
-@router.post("/p/{number}", response_class=HTMLResponse, responses=POLICED | refuses(429, 503))
+@router.post(
+    "/p/{number}", response_class=HTMLResponse, responses=POLICED | shows(404, 429) | refuses(503)
+)
 async def show_progress(
     request: Request,
     number: Number,
@@ -133,7 +135,9 @@ async def show_progress(
 
 
 @router.post(
-    "/p/{number}/rating", response_class=HTMLResponse, responses=POLICED | refuses(409, 429, 503)
+    "/p/{number}/rating",
+    response_class=HTMLResponse,
+    responses=POLICED | shows(404, 409, 429) | refuses(503),
 )
 async def rate_on_page(
     request: Request,
