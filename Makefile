@@ -1,10 +1,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROOFS := $(addprefix tests/,test_migrations.py test_alerts.py $(addprefix slow/test_,cores.py killing.py telemetry.py))
+PROOFS := $(addprefix tests/,test_migrations.py test_alerts.py $(addprefix slow/test_,cores.py killing.py telemetry.py torture.py))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow test-proofs lint bench registry scale soak torture lock problems openapi released secrets clean
+.PHONY: demo test test-slow test-proofs fuzz lint bench registry scale soak torture lock problems openapi released secrets clean
 
 demo: $(VENV)/.run ## the service with a demonstration data set, on http://127.0.0.1:8000
 	$(BIN)/syt demo
@@ -17,6 +17,9 @@ test-slow: $(VENV)/.dev ## whole services started, killed and started again
 
 test-proofs: $(VENV)/.dev ## of the slow ones those of minutes: parts killed, cores away, each migration up and down
 	$(BIN)/python -m pytest -m slow $(PROOFS)
+
+fuzz: $(VENV)/.dev ## thousands of calls of the whole document, by each kind of caller; the same each time
+	FUZZ_EXAMPLES=3 $(BIN)/python -m pytest -m slow -k fixed tests/slow/test_fuzzing.py tests/slow/test_fuzzing_links.py
 
 lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose file, the released contract, secrets
 	$(BIN)/ruff check .
