@@ -141,6 +141,7 @@ def _correction(issue: Issue) -> dict[str, Any]:
     told = issue.facts.get("reasons", ())
     items = [_told(issue, n, one, texts) for n, one in enumerate(told)]
     spread: list[Span] = [span for item in items for span in item]
+    spread[-1:] = ["。"]  # The last of them ends the sentence.
     core = _core(issue, items="\0", by=said_day(issue.facts["by"]))
     body = [span for one in core for span in (spread if one == "\0" else [one])]
     return {"body": [body]}
@@ -150,7 +151,7 @@ def _told(issue: Issue, n: int, one: Mapping[str, Any], texts: Sequence[str]) ->
     about = f"《{issue.material(one['material'])}》" if one.get("material") else ""
     head = f"{n + 1}.{about}{words.REASONS.get(one['code'], one['code'])}"
     text = texts[n].rstrip("。；;. ") if n < len(texts) else ""
-    return [f"{head}：", [WORDS_KIND, text], "；"] if text else [f"{head}；"]
+    return [f"{head}：", [WORDS_KIND, text], "；"] if text else [head, "；"]
 
 
 def _basis(issue: Issue) -> Span:
@@ -214,7 +215,7 @@ def _special(issue: Issue) -> dict[str, Any]:
 
 
 def _extension(issue: Issue) -> dict[str, Any]:
-    reason = issue.said.get("reason", "")
+    reason = str(issue.said.get("reason", "")).rstrip("。；;. ")
     core = _core(issue, days=str(issue.facts.get("working_days", "")), reason=[WORDS_KIND, reason])
     due = issue.facts.get("promised_due_on")
     return {"body": [core, *([[words.DUE_NOW.format(due=said_day(due))]] if due else [])]}

@@ -29,7 +29,7 @@ CORE = MappingProxyType({
     "TOL": "本人已知晓尚缺{missing}；逾期未补齐的，愿承担由此产生的后果。",
     "COM": "办理{matter}，申请人以书面承诺替代下列证明。",
     "SPE": "你(单位)申请的{matter}，需进行{procedure}，{time}不计入办理时限。",
-    "EXT": "你(单位)申请的{matter}，经本机构负责人批准，办理期限延长{days}个工作日，理由：{reason}",
+    "EXT": "你(单位)申请的{matter}，经本机构负责人批准，办理期限延长{days}个工作日，理由：{reason}。",
     "STL": "你(单位)于{received}提出的{matter}申请，现已办结。",
     "NST": "你(单位)于{received}提出的{matter}申请，经审查：{facts}，属于{reason}，依据{basis}，决定不予办理。"
     + REMEDY,

@@ -242,7 +242,7 @@ def topology() -> Iterator[Topology]:
             _found_database(made)
             made.programs = _programs(made)
             _found_store(made)
-            done = syt(home / "migrate", "migrate", env=_given(made, "migrate"))
+            done = syt(home / "migrate", "migrate", seconds=300, env=_given(made, "migrate"))
             assert done.returncode == 0, done.stderr
             asyncio.run(_load(made))
             for name in ("api1", "api2", "worker", "balancer"):
