@@ -164,6 +164,11 @@ SHAPES = {
         "the private part stays at the terminal: drop this key, make another, send its public part",
     ),
     "credit-code": CREDIT_WORDS,
+    "periods-order": Words(
+        "时段须按先后排列，每段结束晚于开始，且不相接不重叠",
+        "periods are in order, each ends after it begins, and none touch",
+    ),
+    "day-twice": Words("同一天只能写一次", "a day is named once"),
     "key_parts": Words("kty、crv、y、alg 不相符", "kty, crv, y and alg do not go together"),
     "too_long": Words("项数太多", "has too many items"),
     "personal": Words(

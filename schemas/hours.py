@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.base import DayOfOurs, Request
 
@@ -30,7 +31,9 @@ def minutes(clock: str) -> int:
 def _in_order(periods: list[tuple[str, str]]) -> list[tuple[str, str]]:
     ends = [minutes(clock) for period in periods for clock in period]
     if ends != sorted(set(ends)):
-        raise ValueError("periods are in order, each ends after it begins, and none touch")
+        raise PydanticCustomError(
+            "periods-order", "periods are in order, each ends after it begins, and none touch"
+        )
     return periods
 
 
@@ -72,7 +75,7 @@ class Opening(Request):
         days = [day for part in self.weekly for day in part.days]
         dates = [part.on for part in self.exceptions]
         if len(set(days)) < len(days) or len(set(dates)) < len(dates):
-            raise ValueError("a day is named once")
+            raise PydanticCustomError("day-twice", "a day is named once")
         return self
 
 

@@ -13,8 +13,10 @@ Title = Annotated[
     str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True, pattern=FILLED)
 ]
 Address = Annotated[
-    str, StringConstraints(min_length=10, max_length=500, pattern=r"^https?://\S+$")
+    str, StringConstraints(min_length=10, max_length=500, pattern=r"^https?://[!-~]+$")
 ]
+"""An address (RFC 3986): of ASCII alone; a name in other characters is written in its `xn--` form."""
+
 Kinds = Annotated[
     list[EventKind], Field(max_length=40, description="Of these kinds; none: of all.")
 ]

@@ -131,8 +131,10 @@ BY_SHAPE = frozenset(
 )  # fmt: skip
 """Refusals of the shape: what the document allows never meets one."""
 
-BETWEEN = frozenset({"future", "near-missing", "outside-china", "swapped"})
-"""Rules on two parts of a query, or on what a day or a point means: no schema says them."""
+BETWEEN = frozenset({
+    "day-twice", "future", "near-missing", "outside-china", "periods-order", "swapped", "value_error",
+})  # fmt: skip
+"""Rules on two parts of a call, or on what a day or a point means: no schema says them."""
 
 HTTP_HEADERS = frozenset(
     {"content-type", "content-length", "date", "connection", "transfer-encoding"}
