@@ -25,6 +25,7 @@ ID_TYPES = {
 }  # fmt: skip
 UNIT = {"name": "测试公司（样例）", "credit_code": "12339900YY000001XL", "phone": "0571-87654321"}
 SAMPLE = {"name": "测试甲", "id_number": "339900189901010018", "phone": "13900000001"}
+APPLICANT, OWNER = "申请人", "档案所属的人"
 SCAN = (
     b"%PDF-1.7\n% \xe6\xa0\xb7\xe4\xbe\x8b\xe6\x89\xab\xe6\x8f\x8f\xe4\xbb\xb6\n"
     + b"sample " * 60_000
@@ -275,7 +276,7 @@ def _rule(field: Mapping[str, Any]) -> str:
 
 def ask_person(asker: Asker, who: str, *, phone: bool = True) -> dict[str, Any]:
     """Ask for a person; numbers are checked at once."""
-    sample = SAMPLE if asker.samples and who == "申请人" else {}
+    sample = SAMPLE if asker.samples and who in (APPLICANT, OWNER) else {}
     name = asker.text(f"{who}姓名", default=sample.get("name"))
     kind = asker.choice("证件类型", {str(k): v for k, v in ID_TYPES.items()}, default="resident_id")
     checked = kind in ("resident_id", "residence_permit")
@@ -310,7 +311,7 @@ def ask_applicant(asker: Asker, guide: LocalGuide) -> dict[str, Any]:
         else next(iter(offered))
     )
     if kind == "person":
-        return {"kind": "person", **ask_person(asker, "申请人")}
+        return {"kind": "person", **ask_person(asker, APPLICANT)}
     phone = lambda s: None if mobile_holds(s) or landline_holds(s) else "电话号码格式不对"  # noqa: E731
     code = lambda s: "统一社会信用代码不正确" if credit_code_fault(s.upper()) else None  # noqa: E731
     sample = UNIT if asker.samples else {}
@@ -406,6 +407,8 @@ def ask_application(asker: Asker, guide: LocalGuide) -> Answers:
     console = asker.console
     console.rule("[bold]一 申请人[/bold]", align="left")
     body: dict[str, Any] = {"matter": guide.guide.matter, "applicant": ask_applicant(asker, guide)}
+    if body["applicant"]["kind"] == "organization" and any(s.archive for s in guide.guide.steps):
+        body["subject"] = ask_person(asker, OWNER, phone=False)
     situations = ask_situations(asker, guide)
     if any("proxy" in one for one in situations):
         body["proxy"] = ask_proxy(asker)
