@@ -8,6 +8,7 @@ subscriptions, one of whose targets takes connections and never answers: what ca
 import argparse
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -61,6 +62,12 @@ class Follower(threading.Thread):
         self._answer = self._line.getresponse()
         if self._answer.status != 200:
             raise BenchFailed(f"the stream was answered {self._answer.status}")
+
+    def leave(self) -> Sequence[float]:
+        """Hang up, and give what was read: who goes on reading is a load of the next round."""
+        self._line.sock.shutdown(socket.SHUT_RDWR)
+        self.join(PATIENCE)
+        return self.lags
 
     def run(self) -> None:
         """Read lines until the stream ends."""
@@ -127,7 +134,7 @@ def follow(
     while len(follower.lags) != before or not before:  # What is still on its way counts too.
         before = len(follower.lags)
         time.sleep(1.5)
-    return Lags(load, follower.lags)
+    return Lags(load, follower.leave())
 
 
 class Sent(NamedTuple):
