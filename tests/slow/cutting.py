@@ -12,7 +12,7 @@ class CuttingLine:
     What is cut on its way out was already dealt with by the service: the answer alone is lost.
     """
 
-    def __init__(self, to: int, chance: random.Random, *, cuts: float = 0.35) -> None:
+    def __init__(self, to: int, chance: random.Random, *, cuts: float = 0.8) -> None:
         self._to, self._chance, self._cuts = to, chance, cuts
         self.port = 0
         self.dropped = 0

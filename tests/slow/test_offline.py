@@ -68,7 +68,7 @@ def test_killed_and_cut_at_random_points(demo: Service, tmp_path: Path, nth: int
     kills, ended = 0, False
     with CuttingLine(demo.port, chance) as line:
         for life in range(LIVES):
-            ended = live(tmp_path, line, demo, f"{seed}-{life}", chance.uniform(0.0, 2.0))
+            ended = live(tmp_path, line, demo, f"{seed}-{life}", chance.uniform(0.0, 1.0))
             if ended:
                 break
             kills += 1
