@@ -4,7 +4,7 @@ import gc
 import sys
 
 # What is imported and loaded stays: to look through it while it grows takes a fifth of a start.
-gc.disable()  # `api.state` lets it look again when all is there.
+gc.disable()  # `kit.heap.filling` lets it look again when all is there.
 
 from api.serving import main  # noqa: E402
 

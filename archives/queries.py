@@ -37,9 +37,7 @@ async def get(session: AsyncSession, caller: Caller, id_: uuid.UUID) -> Personne
     return found
 
 
-async def of_person(
-    session: AsyncSession, caller: Caller, token: bytes
-) -> PersonnelArchive | None:  # fmt: skip
+async def of_person(session: AsyncSession, caller: Caller, token: bytes) -> PersonnelArchive | None:
     """Load a person's archive, if `caller` may see it."""
     found: PersonnelArchive | None = (
         await session.exec(_visible(caller).where(A.token == token))

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import shutil
 import signal
@@ -17,6 +16,7 @@ from typing import Any
 from cli import simulated
 from cli.home import Database, bring_up_to_date, database_of, say, taken
 from kit.embedded import Cluster, EmbeddedFailed
+from kit.heap import filling
 from kit.orphan import Child
 from kit.settings import Settings
 
@@ -239,7 +239,7 @@ def serve(
             # First: to load all that the API needs takes longer than everything else.
             for _ in range(wanted.workers):
                 supervisor.add([sys.executable, "-m", "api", str(listener.fileno())])
-            with _uncollected():
+            with filling():
                 _check_keys(settings)
                 start_cluster()
                 _prepare(settings, database, prepare, stop, migrates=wanted.migrates)
@@ -315,16 +315,6 @@ async def _compare_keys(settings: Settings, url: str) -> None:
         finally:
             await connection.close()
         load_keys(settings).compare({row["id"]: row["check_value"] for row in rows})
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile: what is loaded stays, and is looked through."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 @contextlib.contextmanager

@@ -10,13 +10,16 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.state import State, running
 from kit import generations
-from kit.db import transaction
+from kit.db import Sessions, transaction
 from kit.generations import POLL, Follower
 from kit.settings import Settings
 from outlets.models import Terminal
 from publishing import service as publishing
 from tests import test_looking_up
 from tests.make import Make
+from worker import __main__ as background
+from worker.life import Office
+from worker.tasks import Task
 
 
 @pytest.fixture
@@ -96,6 +99,27 @@ async def test_a_failed_look_is_not_forgotten(state: State) -> None:
     assert (memory.reads, follower.fresh) == (2, True)
     await follower.look()
     assert memory.reads == 2
+
+
+@pytest.mark.parametrize("patience", [60.0, 0.0])
+async def test_a_workers_task_waits_for_what_it_must_know(
+    state: State, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    """It failed once at each start; where nothing can be read it begins, and fails, so that alarms hear."""
+    monkeypatch.setattr(background, "PATIENCE", patience)
+    office, begun = Office(state.sessions), asyncio.Event()
+
+    async def once(_: Sessions) -> float:
+        begun.set()
+        return 60.0
+
+    task = asyncio.create_task(background.known(office, Task("tried", once, 60.0), state.sessions))
+    await asyncio.sleep(0.05)
+    assert begun.is_set() is (patience == 0)
+    assert not office.follower.fresh
+    await office.follower.look()
+    await asyncio.wait_for(begun.wait(), 5)
+    task.cancel()
 
 
 async def test_following_ends_when_told_to_whatever_it_is_at(

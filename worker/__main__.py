@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from contextlib import suppress
 
 import structlog
 from prometheus_client import start_http_server
@@ -48,6 +49,9 @@ TASKS = (
 )
 """Tasks that need nothing but the database."""
 
+PATIENCE = 60.0
+"""Seconds for which what needs the memories waits for them."""
+
 CONNECTIONS = 12
 """At most; opened as they are needed, and most tasks look seldom."""
 
@@ -86,8 +90,13 @@ async def work(settings: Settings) -> None:
 
 
 async def known(office: life.Office, task: Task, sessions: Sessions) -> None:
-    """Do for ever what needs the memories, once they are read: before, it could only fail."""
-    await office.follower.seen.wait()
+    """Do for ever what needs the memories, once they are read: before, it could only fail.
+
+    Where they can't be read it begins all the same, and fails: that is what alarms look at.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await office.follower.seen.wait()
     await task.run(sessions)
 
 

@@ -132,7 +132,7 @@ BY_SHAPE = frozenset(
 """Refusals of the shape: what the document allows never meets one."""
 
 BETWEEN = frozenset({
-    "day-twice", "future", "near-missing", "outside-china", "periods-order", "swapped", "value_error",
+    "day-twice", "future", "near-missing", "outside-china", "periods-order", "swapped",
 })  # fmt: skip
 """Rules on two parts of a call, or on what a day or a point means: no schema says them."""
 
