@@ -166,9 +166,19 @@ async def empty(connection: AsyncConnection) -> None:
 
 @pytest.fixture
 async def as_new(owner: AsyncEngine) -> None:
-    """What fills, without its dead rows too: a plan for an empty table counts a table's pages."""
+    """What fills, without its dead rows too: a plan for an empty table counts a table's pages.
+
+    And without what a look of the server's own, at rows of a neighbour, has left in its statistics.
+    """
     async with owner.begin() as connection:
         await connection.execute(sa.text(f"TRUNCATE {', '.join(CHANGING)}"))
+        await connection.execute(FORGET, {"tables": list(CHANGING)})
+
+
+FORGET = sa.text("""
+    SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited)
+    FROM pg_stats WHERE tablename = ANY(:tables)
+""")
 
 
 EMPTY = """
