@@ -9,11 +9,10 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from heapq import merge
-from itertools import pairwise
-from math import cos, radians
-from operator import attrgetter
+from itertools import takewhile
+from operator import and_, attrgetter
 from typing import Any, NamedTuple, TypeAlias
 from unicodedata import normalize
 
@@ -21,19 +20,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.coordinates import Point
+from outlets.ground import Ground, Rows
 from outlets.memory import OutletInfo, RegistryMemory
 from schemas.hours import Opening, parse
 
-Rows: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
+Test: TypeAlias = Callable[[Rows | slice], Mask]
 Judge: TypeAlias = Callable[[OutletInfo], bool]
 
-EARTH = 6_371_008.8
-"""Metres: the mean radius of GRS 80, which CGCS2000 is laid on."""
-
-DEGREE = EARTH * radians(1)
-RINGS = (0, 500, 2_000, 8_000, 32_000, 128_000, 512_000)
+RINGS = tuple(2_000 << n for n in range(8))
 """Metres: how far is looked at first, next and so on, until a page is full."""
+
+ENOUGH = 200
+"""Outlets: a ring that holds fewer is not worth a look of its own, and is looked at with the next one."""
+
+CLOSE = 8
+"""How much closer is looked at first by who only wants to know whether there is one."""
+
+BLOCK = 16_384
+"""Outlets that are looked at in one go: most pages are full after the first."""
 
 LAST = "\U0010ffff"
 """After every character."""
@@ -117,16 +122,15 @@ class Kinds:
         _, first = np.unique(self._of, return_index=True)
         self._shown = [outlets[at] for at in first]
 
-    def having(self, value: Any) -> Mask:
-        """Mark the rows that have a value."""
-        mask: Mask = self._of == self._ids.get(value, 0)
-        return mask
+    def having(self, value: Any) -> Test:
+        """Tell which rows have a value."""
+        wanted = self._ids.get(value, 0)
+        return lambda rows: self._of[rows] == wanted
 
-    def judged(self, judge: Judge) -> Mask:
-        """Mark the rows whose value is judged well."""
-        good = np.fromiter((judge(o) for o in self._shown), np.bool_, len(self._shown))
-        mask: Mask = np.append(False, good)[self._of]
-        return mask
+    def judged(self, judge: Judge) -> Test:
+        """Tell which rows have a value that is judged well."""
+        good = np.array([False, *map(judge, self._shown)])
+        return lambda rows: good[self._of[rows]]
 
     def counted(self, mask: Mask) -> Iterator[tuple[OutletInfo, int]]:
         """Count marked rows by value: each shown by an outlet that has it."""
@@ -263,9 +267,7 @@ class Segment:
         self._said = Grams((o.pinyin.split() for o in self.outlets), 2)
         self._initials = Grams((_initials(o.pinyin) for o in self.outlets), 3)
         points = [(o.lat, o.lng) for o in self.outlets]
-        self._points = np.array(points, np.float64).reshape(-1, 2)  # None becomes NaN.
-        self._by_lat = np.argsort(self._points[:, 0], kind="stable")
-        self._lats = self._points[self._by_lat, 0]
+        self._ground = Ground(np.array(points, np.float64).reshape(-1, 2))  # None becomes NaN.
 
     def drop(self, number: str) -> None:
         """Find an outlet no more: what it is now stands elsewhere."""
@@ -278,7 +280,7 @@ class Segment:
 
     def active(self, without: Iterable[str] = ()) -> "Active":
         """Mark the active outlets but some."""
-        mask = self._mask(Wanted(equal=(("status", "active"),)))
+        mask = self._matching(Wanted(equal=(("status", "active"),)))(slice(None))
         for number in without:
             mask[self._rows(number)] = False
         return Active(self, mask)
@@ -287,30 +289,38 @@ class Segment:
         """Count marked outlets by division, kind and class."""
         return ((CELL(outlet), number) for outlet, number in self._cells.counted(mask))
 
-    def points(self, mask: Mask) -> NDArray[np.float64]:
-        """Give the points of marked outlets whose point is known, from south to north."""
-        in_order = self._points[self._by_lat[mask[self._by_lat]]]
-        known: NDArray[np.float64] = in_order[~np.isnan(in_order[:, 0])]
-        return known
+    def is_near(self, mask: Mask, point: Point, metres: float) -> bool:
+        """Tell whether a marked outlet stands within some metres of a point: mostly one is close by."""
+        for reach in (metres / CLOSE, metres):
+            rows = self._ground.round(point, reach)
+            if (self._ground.metres(point, rows[mask[rows]]) <= reach).any():
+                return True
+        return False
 
     def numbers(self, mask: Mask, judge: Judge) -> Iterator[str]:
         """Name the marked outlets whose division is judged so."""
-        for at in np.flatnonzero(mask & self._cells.judged(judge)):
+        for at in np.flatnonzero(mask & self._cells.judged(judge)(slice(None))):
             yield self.outlets[at].outlet
 
-    def _mask(self, wanted: Wanted) -> Mask:
-        mask = self._alive.copy()
+    def _matching(self, wanted: Wanted) -> Test:
+        """Prepare what tells which of some rows match."""
+        tests = [*self._tests(wanted)]
+        return lambda rows: reduce(and_, (test(rows) for test in tests))
+
+    def _tests(self, wanted: Wanted) -> Iterator[Test]:
+        yield self._alive.copy().__getitem__  # An export walks on while outlets change.
         if wanted.area:
             first, size = _whole(wanted.area), 10 ** (9 - len(wanted.area[:9]))
-            mask &= len(wanted.area) <= DIGITS
-            mask &= (self._division >= first) & (self._division < first + size)
+            last = first + size if len(wanted.area) <= DIGITS else first
+            yield lambda rows: (self._division[rows] >= first) & (self._division[rows] < last)
         for name, value in wanted.equal:
-            mask &= self._columns[name].having(value)
+            yield self._columns[name].having(value)
         if wanted.may is not None:
-            mask &= self._terms.judged(wanted.may)
+            yield self._terms.judged(wanted.may)
         if wanted.is_open is not None:
-            mask &= self._opening.judged(wanted.is_open)
-        return mask & self._text(wanted.words) if wanted.words else mask
+            yield self._opening.judged(wanted.is_open)
+        if wanted.words is not None:
+            yield self._text(wanted.words).__getitem__
 
     def _text(self, words: Sought) -> Mask:
         mask = self._names.holding(words.text)
@@ -322,25 +332,25 @@ class Segment:
 
     def matching(self, wanted: Wanted, after: str) -> Iterator[OutletInfo]:
         """Walk what matches after a number, in the order of numbers."""
+        matching = self._matching(wanted)
         start = int(np.searchsorted(self._numbers, after.encode(), "right"))
-        for at in np.flatnonzero(self._mask(wanted)[start:]):
-            yield self.outlets[start + at]
+        for first in range(start, len(self.outlets), BLOCK):
+            for at in np.flatnonzero(matching(slice(first, first + BLOCK))).tolist():
+                yield self.outlets[first + at]
 
     def nearest(self, wanted: Wanted, point: Point, within: float) -> Iterator[Near]:
         """Walk what matches within some metres, the nearest first, by number where they are as near."""
-        mask = self._mask(wanted)
-        for inner, outer in pairwise(RINGS):
-            if inner <= within:
-                yield from self._ring(mask, point, inner, min(outer, within))
+        matching, inner = self._matching(wanted), -1.0
+        rings = RINGS if len(self.outlets) > ENOUGH else ()
+        for outer in (*takewhile(lambda ring: ring < within, rings), within):
+            rows = self._ground.round(point, outer)
+            if len(rows) >= ENOUGH or outer == within:
+                yield from self._ring(rows[matching(rows)], point, inner, outer)
+                inner = outer
 
-    def _ring(self, mask: Mask, point: Point, inner: float, outer: float) -> Iterator[Near]:
-        reach = outer / DEGREE * 1.001
-        first, last = np.searchsorted(self._lats, (point.lat - reach, point.lat + reach))
-        rows = self._by_lat[first:last]
-        wide = reach / max(cos(radians(min(abs(point.lat) + reach, 89))), 0.01)
-        rows = rows[mask[rows] & (np.abs(self._points[rows, 1] - point.lng) <= wide)]
-        metres = distances(point, self._points[rows])
-        inside = (metres <= outer) & ((metres > inner) | (inner == 0))
+    def _ring(self, rows: Rows, point: Point, inner: float, outer: float) -> Iterator[Near]:
+        metres = self._ground.metres(point, rows)
+        inside = (metres > inner) & (metres <= outer)
         rows, metres = rows[inside], metres[inside]
         for at in np.lexsort((rows, metres)):
             yield Near(float(metres[at]), self.outlets[rows[at]])
@@ -352,19 +362,13 @@ class Active(NamedTuple):
     segment: Segment
     mask: Mask
 
+    def is_near(self, point: Point, metres: float) -> bool:
+        """Tell whether one of them stands within some metres of a point."""
+        return self.segment.is_near(self.mask, point, metres)
+
 
 def _whole(division: str) -> int:
     return int(division[:9].ljust(9, "0")) if division.isdecimal() else -1
-
-
-def distances(point: Point, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the metres from a point to each of others, along the sphere (haversine)."""
-    lat, lng = np.radians(points[:, 0]), np.radians(points[:, 1])
-    here_lat, here_lng = radians(point.lat), radians(point.lng)
-    half = np.sin((lat - here_lat) / 2) ** 2
-    half += np.cos(lat) * cos(here_lat) * np.sin((lng - here_lng) / 2) ** 2
-    found: NDArray[np.float64] = 2 * EARTH * np.arcsin(np.sqrt(np.minimum(half, 1)))
-    return found
 
 
 class Finder:

@@ -6,13 +6,10 @@ from datetime import date
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from access.callers import area_of
 from divisions.memory import DivisionsMemory, Place
 from kit.coordinates import Point
-from outlets.finding import DEGREE, Active, distances
+from outlets.finding import Active
 
 NEAR = 5_000
 """Metres: the circle of the countryside (人社厅 2021 on 就近办)."""
@@ -78,10 +75,9 @@ def survey(
     counted = [one for part in active for one in part.segment.counted(part.mask)]
     at = {code: _today(divisions, code, day) for (code, _, _), _ in counted}
     by_unit = _grouped(counted, at)
-    points = [part.segment.points(part.mask) for part in active]
     lost = {c for c, now in at.items() if now not in known and now.startswith(area(division))}
     return Land(
-        [_unit(divisions, place, day, by_unit.get(place.code, ()), points) for place in places],
+        [_unit(divisions, place, day, by_unit.get(place.code, ()), active) for place in places],
         sorted(
             number
             for part in active
@@ -104,7 +100,7 @@ def _grouped(counted: Counted, at: Mapping[str, str]) -> dict[str, list[tuple[st
 
 def _unit(
     divisions: DivisionsMemory, place: Place, day: date, counted: Iterable[tuple[str, str, int]],
-    points: Sequence[NDArray[np.float64]],
+    active: Sequence[Active],
 ) -> Unit:  # fmt: skip
     kinds: Counter[str] = Counter()
     classes: Counter[str] = Counter()
@@ -115,18 +111,8 @@ def _unit(
     parents = {p.level: p for p in line if p is not None}
     known = place.level == TOWNSHIP and place.lat is not None and place.lng is not None
     here = Point(place.lat or 0, place.lng or 0)
-    near = any(_is_near(here, some) for some in points) if known else None
+    near = any(part.is_near(here, NEAR) for part in active) if known else None
     return Unit(place, parents, sum(kinds.values()), kinds, classes, near)
-
-
-def _is_near(point: Point, points: NDArray[np.float64]) -> bool:
-    reach = NEAR / DEGREE * 1.001
-    first, last = np.searchsorted(points[:, 0], (point.lat - reach, point.lat + reach))
-    band = points[first:last]
-    band = band[
-        np.abs(band[:, 1] - point.lng) < 2 * reach
-    ]  # Degrees shrink by less as far as 54° north.
-    return bool((distances(point, band) <= NEAR).any())
 
 
 def summed(units: list[Unit]) -> dict[str, Any]:

@@ -19,7 +19,9 @@ from cli.sample import Township, outlets, townships
 from kit.clock import CHINA
 from kit.coordinates import Point, to_bd09
 from kit.pinyin import keys
-from outlets.finding import Finder, Sought, Wanted, distances
+from outlets import finding
+from outlets.finding import Finder, Segment, Sought, Wanted
+from outlets.ground import distances
 from outlets.memory import OutletInfo, RegistryMemory
 from outlets.models import Outlet
 from schemas.hours import is_open, parse
@@ -141,6 +143,33 @@ async def test_the_nearest_first(registry: RegistryMemory, finder: Finder, withi
     assert [m for m, _ in found] == pytest.approx([m for m, _ in wanted])
 
 
+@pytest.fixture(scope="module")
+def crowd(registry: RegistryMemory) -> Segment:
+    """Three thousand, most of them in a town: rings that are full, and wide ones with next to nothing."""
+    bare = registry.outlets["330102999999"]
+    spread = [CHANCE.choice((0.001, 0.05, 3)) for _ in range(3000)]
+    return Segment(
+        bare._replace(
+            outlet=f"330106{n:06}", lat=HALL.lat + CHANCE.gauss(0, s), lng=HALL.lng + CHANCE.gauss(0, s),
+            status=CHANCE.choice(["active", "suspended"]),
+        ) for n, s in enumerate(spread)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("within", [150, 2_000, 5_000, 90_000, 500_000])
+@pytest.mark.parametrize("point", [HALL, Point(30.0, 120.0), Point(30.31, 120.19), Point(27, 118)])
+@pytest.mark.parametrize("status", ["active", "suspended", "exited"])
+def test_the_nearest_of_a_crowd(crowd: Segment, point: Point, within: int, status: str) -> None:
+    some = [o for o in crowd.outlets if o.status == status]
+    metres = distances(point, np.array([(o.lat, o.lng) for o in some]).reshape(-1, 2))
+    wanted = sorted((m, o.outlet) for m, o in zip(metres, some, strict=True) if m <= within)
+    found = [*crowd.nearest(Wanted(equal=(("status", status),)), point, within)]
+    assert [near.outlet.outlet for near in found] == [number for _, number in wanted]
+    assert [near.metres for near in found] == pytest.approx([m for m, _ in wanted])
+    if status == "active":
+        assert crowd.active().is_near(point, within) == bool(wanted)
+
+
 async def test_a_known_distance(finder: Finder) -> None:
     """Hangzhou to Ningbo, 142 km as the crow flies: 三江口 from 武林广场."""
     found = distances(HALL, np.array([(29.8729, 121.5577), (30.2741, 120.1551)]))
@@ -172,6 +201,22 @@ async def test_what_changes_is_found_as_it_is(registry: RegistryMemory) -> None:
     assert finder._making is not None
     await finder._making
     assert [o.outlet for o in finder.matching(Wanted(), "")] == sorted(mine.outlets)
+
+
+async def test_who_walks_through_all_loses_nothing_that_changes_meanwhile(
+    registry: RegistryMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "BLOCK", 64)
+    mine = RegistryMemory()
+    mine.outlets = dict(registry.outlets)
+    finder = Finder(mine)
+    await finder.ready()
+    walked = finder.matching(Wanted(), "")
+    seen = [next(walked).outlet]
+    last = max(mine.outlets)
+    mine.changed = {last: mine.outlets[last]._replace(name="新名")}
+    await finder.ready()
+    assert seen + [o.outlet for o in walked] == sorted(mine.outlets)
 
 
 # Through the front door
