@@ -14,10 +14,8 @@ from access.errors import TokenInvalid
 from access.issuers import Claims, Issuers
 from access.memory import RevokedMemory
 from kit.crypto import KeyRing
-from kit.ids import secret
+from kit.mint import ALGORITHM, ISSUER, Mint
 
-ISSUER = "syt"
-ALGORITHM = "HS256"
 REMEMBERED = 50_000
 """Checked tokens that a process keeps, by their hash."""
 
@@ -28,7 +26,7 @@ OF_AN_ISSUER = ":"
 """Stands in no subject of the local issuer's: it can't speak for people of another."""
 
 
-class Tokens:
+class Tokens(Mint):
     """Makes tokens and checks them."""
 
     def __init__(
@@ -39,31 +37,11 @@ class Tokens:
         issuers: Issuers | None = None,
         revoked: RevokedMemory | None = None,
     ) -> None:
-        self._keys = keys
+        super().__init__(keys)
         self._local_people = local_people
         self._issuers = issuers or Issuers(())
         self._revoked = revoked or RevokedMemory()
         self._checked: OrderedDict[bytes, Claims] = OrderedDict()
-
-    def for_terminal(
-        self, terminal: str, outlet: str, teller: str, *, seconds: int, since: float = 0.0
-    ) -> str:
-        """Make the token of a teller at a terminal whose tokens hold only when issued `since` then."""
-        claims = {"terminal": terminal, "outlet": outlet, "teller": teller}
-        return self._make(terminal, seconds, claims, since)
-
-    def for_person(self, subject: str, *, seconds: int) -> str:
-        """Make a person's token, as the local issuer."""
-        return self._make(subject, seconds, {})
-
-    def _make(self, subject: str, seconds: int, extra: dict[str, Any], since: float = 0.0) -> str:
-        issued = max(time.time(), since)
-        claims = {
-            "iss": ISSUER, "sub": subject, "iat": round(issued, 3), "exp": int(issued) + seconds,
-            "jti": secret(16), **extra,
-        }  # fmt: skip
-        header = {"alg": ALGORITHM, "kid": self._keys.current}
-        return jwt.encode(header, claims, self._key(self._keys.current), algorithms=[ALGORITHM])
 
     def check(self, token: str) -> Claims:
         """Tell what `token` says; one that was seen before costs a look-up.
@@ -115,9 +93,6 @@ class Tokens:
         if kid not in self._keys.keys:
             raise ValueError("unknown key")
         return self._key(kid)
-
-    def _key(self, key_id: str) -> OctKey:
-        return OctKey.import_key(self._keys.derive("token", key_id))
 
 
 def _peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

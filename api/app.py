@@ -16,44 +16,18 @@ from api import problems
 from api.body import needs
 from api.edge import Edge
 from api.express import Express
+from api.later import Later
 from api.routes import (
     agencies,
-    agreements,
     applications,
-    archives,
-    banks,
-    catalogue,
-    contacts,
-    coverage,
     divisions,
-    documents,
-    drafting,
     events,
-    evidence,
-    exports,
     files,
-    grants,
-    imports,
-    looking,
     matters,
-    notices,
     oauth,
     outlets,
     pages,
-    progress,
-    proposals,
-    ratings,
-    reconciliations,
-    register,
-    registry,
-    revocations,
-    routing,
-    sheets,
-    staff,
-    subscriptions,
-    supervision,
     tasks,
-    terminals,
     uploads,
 )
 from api.state import make_state, running
@@ -61,20 +35,20 @@ from api.tracing import Traced
 from kit.settings import Settings
 from kit.telemetry import traces, wanted
 
-ROUTERS: tuple[Any, ...] = (
-    matters.router, applications.router, tasks.router, events.router, files.router, uploads.router,
-    subscriptions.router, supervision.router, imports.router, exports.router, coverage.router,
-    outlets.router,
-    applications.batches, documents.router, documents.receipts,
-    progress.router, ratings.router, ratings.applicants, notices.router,
-    divisions.router, agencies.router, routing.router, oauth.router, pages.router,
-    sheets.router, drafting.router, catalogue.router, register.router, terminals.router,
-    grants.router, revocations.router, looking.router, evidence.router, staff.router,
-    reconciliations.router,
-    archives.router,
-    banks.router, agreements.router, proposals.router, registry.router, contacts.router,
+BUSY: tuple[Any, ...] = (
+    pages.router, matters.router, applications.router, applications.batches, tasks.router,
+    events.router, files.router, uploads.router, outlets.router, divisions.router, agencies.router,
+    oauth.router,
 )  # fmt: skip
-"""The busiest first: they are matched one after another."""
+"""What the main job needs. Health first, which tells when it begins; then the busiest, for they are matched
+one after another."""
+
+
+def routers() -> tuple[Any, ...]:
+    """Give all there are."""
+    from api.seldom import ROUTERS  # noqa: PLC0415 -- see there
+
+    return (*BUSY, *ROUTERS)
 
 
 class Operation(NamedTuple):
@@ -89,7 +63,7 @@ class Operation(NamedTuple):
 
 def operations() -> Iterator[Operation]:
     """Name every operation there is, without a service that runs."""
-    for router in ROUTERS:
+    for router in routers():
         for route in router.routes:
             assert isinstance(route, APIRoute)  # noqa: S101
             name, permission = route.operation_id or route.name, needs(route.endpoint)
@@ -128,14 +102,17 @@ class Service(FastAPI):
         await self._front(scope, receive, send)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Make the application; reads the environment only when no settings are given."""
+def create_app(settings: Settings | None = None, *, whole: bool = True) -> FastAPI:
+    """Make the application; reads the environment only when no settings are given.
+
+    One that is not `whole` loads what is seldom called once it serves.
+    """
     settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with traces("syt-api"):
-            async with running(app.state.syt):
+            async with running(app.state.syt), later.loading():
                 yield
 
     app = Service(
@@ -148,8 +125,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.syt = make_state(settings, settings.database_url or "")
     problems.install(app)
     app.add_exception_handler(Exception, _unexpected)
-    for router in ROUTERS:
+    for router in BUSY:
         app.include_router(router)
+    later = Later(app)
+    if whole:
+        later.include()
     return app
 
 

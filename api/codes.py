@@ -53,7 +53,7 @@ class Search:
         if isinstance(thing, FunctionType | MethodType):
             return self._of_function(inspect.unwrap(thing))
         kind = thing if isinstance(thing, type) else type(thing)
-        return [_plain(part) for part in vars(kind).values()] if self._is_ours(kind) else ()
+        return [_plain(part) for part in list(vars(kind).values())] if self._is_ours(kind) else ()
 
     def _of_function(self, function: Callable[..., Any]) -> list[Any]:
         plain: Any = getattr(function, "__func__", function)

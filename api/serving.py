@@ -108,7 +108,7 @@ def main(descriptor: int) -> None:
     settings = Settings()
     configure(settings.log)
     leave_with_parent()
-    app = create_app(settings)
+    app = create_app(settings, whole=False)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE, timeout_keep_alive=IDLE, backlog=1024, lifespan="on",

@@ -140,7 +140,6 @@ async def _fill(state: State) -> None:
         await _once_there(lambda: _check_keys(state))
         await _once_there(state.follower.look)
         await _once_there(state.counter.serials.refill)
-        await state.finder.ready()
     # To load all may take longer than what is known may be old.
     await _once_there(state.follower.look)
 
@@ -157,7 +156,8 @@ async def running(state: State) -> AsyncIterator[State]:
         state.follower.follow(), noting, state.reader.keep(), state.sharing.keep(),
         state.usage.keep_writing(), state.watcher.keep(),
     )  # fmt: skip
-    beside = [asyncio.create_task(work) for work in always]
+    # Who looks for an outlet waits for the finder: nobody else has to.
+    beside = [asyncio.create_task(work) for work in (state.finder.ready(), *always)]
     try:
         yield state
     finally:

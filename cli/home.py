@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kit.embedded import DATABASE, OWNER, SERVICE, Cluster
 from kit.settings import Settings
@@ -21,10 +22,46 @@ SERVING = "serve"
 PATIENCE = 60.0
 """Seconds that a command waits for a service that is just starting, or for another command."""
 
-SCHEMA = ("migrations/*.py", "migrations/versions/*.py", "*/models.py", "kit/*.py")
-"""What decides over tables and grants."""
 
-MARKED = "SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"
+class Mark(NamedTuple):
+    """Says in an embedded database that this very code has done something: to load all that would find out
+    whether it is to be done again is half of a start's time."""  # fmt: skip
+
+    on: str
+    """Bears the mark as its comment."""
+    found_in: str
+    """The same as the catalogue of the database has it."""
+    files: tuple[str, ...]
+    """What decides over what is done."""
+
+    def stands(self, cluster: Cluster) -> bool:
+        """Tell whether it was done, by this code."""
+        asked = f"SELECT obj_description({self.found_in})"
+        return cluster.psql(asked, role=OWNER, database=DATABASE) == self._digest()
+
+    def put(self, cluster: Cluster) -> None:
+        """Say that it was done."""
+        said = f"COMMENT ON {self.on} IS '{self._digest()}'"
+        cluster.psql(said, role=OWNER, database=DATABASE)
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for file in sorted(found for pattern in self.files for found in ROOT.glob(pattern)):
+            digest.update(file.read_bytes() + b"\0")
+        return digest.hexdigest()
+
+
+MIGRATED = Mark(
+    "TABLE alembic_version", "to_regclass('alembic_version'), 'pg_class'",
+    ("migrations/*.py", "migrations/versions/*.py", "*/models.py", "kit/*.py"),
+)  # fmt: skip
+"""The tables and grants are as they are to be."""
+
+FILLED = Mark(
+    "SCHEMA simulated_core", "to_regnamespace('simulated_core'), 'pg_namespace'",
+    ("cli/demo.py", "cli/card.py", "cli/sample.py", "simulated_core/store.py"),
+)  # fmt: skip
+"""The demonstration is there."""
 
 
 class HomeTaken(Exception):
@@ -151,40 +188,23 @@ def _started(database: Database, cluster: Cluster) -> Iterator[Database]:
 
 def is_served(cluster: Cluster) -> bool:
     """Tell whether the cluster runs and is up to date."""
-    return cluster.running() and _mark(cluster) == _schema_digest()
+    return cluster.running() and MIGRATED.stands(cluster)
 
 
 def bring_up_to_date(database: Database) -> None:
     """Migrate; an embedded database says by a mark that this very code has done it.
 
-    To load all that migrating takes is half of a start's time.
-
     Raises:
         DatabaseUnfit: it can't be.
     """
-    digest = _schema_digest()
     cluster = database.cluster
-    if cluster is not None and _mark(cluster) == digest:
+    if cluster is not None and MIGRATED.stands(cluster):
         return
     from migrations.runner import migrate  # noqa: PLC0415 -- seldom needed, and long to load
 
     asyncio.run(migrate(database.owner_url, database.url))
     if cluster is not None:
-        cluster.psql(
-            f"COMMENT ON TABLE alembic_version IS '{digest}'", role=OWNER, database=DATABASE
-        )
-
-
-def _mark(cluster: Cluster) -> str:
-    return cluster.psql(MARKED, role=OWNER, database=DATABASE)
-
-
-def _schema_digest() -> str:
-    files = sorted(found for pattern in SCHEMA for found in ROOT.glob(pattern))
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes() + b"\0")
-    return digest.hexdigest()
+        MIGRATED.put(cluster)
 
 
 def _asyncpg(url: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from access.policy import Role
 from cli.home import (
+    FILLED,
     Database,
     HomeTaken,
     NotServed,
@@ -151,21 +152,18 @@ def demo(
     wanted = Wanted(host, port, workers, not no_jobs, sandbox=sandbox)
 
     async def prepare(settings: Settings, database: Database) -> None:
-        from cli import demo as demonstration
+        from cli import card
         from kit.crypto import load_keys
 
-        async def fill(sessions: "Sessions") -> None:
-            who = await demonstration.load_demo(sessions, settings.home)
-            demonstration.write_card(settings.home, load_keys(settings), wanted.base_url, who)
-
-        await _with_sessions(database.url, fill)
-        if "cores" not in settings.model_fields_set:
-            await demonstration.make_core_schema(database)
+        known = card.key_file(settings.home).exists()
+        if not (known and database.cluster is not None and FILLED.stands(database.cluster)):
+            await _fill_demo(settings, database)
+        card.write(settings.home, load_keys(settings), wanted.base_url)
 
     def greet() -> None:
-        from cli import demo as demonstration
+        from cli import card
 
-        say(demonstration.first_application(settings.home, wanted.base_url))
+        say(card.first_application(settings.home, wanted.base_url))
         say(f"ready at {wanted.base_url}")
 
     with _plainly():
@@ -173,6 +171,19 @@ def demo(
         simulates = "cores" not in settings.model_fields_set
         settings = settings.model_copy(update={"local_issuer": True})
         run_service(settings, replace(wanted, simulates=simulates), prepare, greet)
+
+
+async def _fill_demo(settings: Settings, database: Database) -> None:
+    from cli import demo as demonstration
+
+    async def fill(sessions: "Sessions") -> None:
+        await demonstration.load_demo(sessions, settings.home)
+
+    await _with_sessions(database.url, fill)
+    if database.cluster is not None or "cores" not in settings.model_fields_set:
+        await demonstration.make_core_schema(database)
+    if database.cluster is not None:
+        FILLED.put(database.cluster)
 
 
 @app.command(

@@ -287,11 +287,13 @@ def _prepare(
 def _check_keys(settings: Settings) -> None:
     """Make the keys on a first start; say now, in one line, if they or the issuers are of no use."""
     # ruff: noqa: PLC0415 -- long to load; the API loads meanwhile
-    from access.issuers import make_issuers
     from kit.crypto import load_keys
 
     load_keys(settings)
-    make_issuers(settings.issuers)
+    if settings.issuers:
+        from access.issuers import make_issuers
+
+        make_issuers(settings.issuers)
 
 
 async def _compare_keys(settings: Settings, url: str) -> None:

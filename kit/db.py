@@ -29,7 +29,13 @@ SQLModel.metadata.naming_convention = {
     "pk": "%(table_name)s_pkey",
 }
 
+SQLModel.model_config["defer_build"] = True
+"""Rows are not validated: what would do it is not made, a tenth of a start."""
+
 Instant = sa.DateTime(timezone=True)
+
+AS_READ = sa.types.NullType()
+"""As the driver gives it: arrays are read a second time else, item by item."""
 
 CREATED_BY = sa.text("pg_current_xact_id()")
 """The transaction that wrote a row: rows of those that have ended are complete, whenever they are read."""

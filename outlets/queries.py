@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kit.db import SET, UNCOMPARED, Instant, Stamped, run
+from kit.db import AS_READ, SET, UNCOMPARED, Instant, Stamped, run
 from outlets.models import Agreement, Outlet, OutletContact
 
 T = TypeVar("T", bound=Stamped)
@@ -32,9 +32,6 @@ HELD = (
     "allowed", "denied",
 )  # fmt: skip
 """Columns of an outlet that processes hold as they are."""
-
-AS_READ = sa.types.NullType()
-"""As the driver gives it: arrays are read a second time else, item by item."""
 
 PIECE = 20_000
 """Outlets read at once: to a server, a statement takes no longer than any other."""

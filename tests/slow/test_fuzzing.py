@@ -15,7 +15,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.schemas import APIOperation, BaseSchema
 
-from api.app import ROUTERS
+from api.app import routers
 from api.body import ContractRoute
 from kit.settings import Settings
 from schemas.codes import CREDIT_CHARS, credit_code_fault, organization_check
@@ -31,7 +31,7 @@ SEEDS = {"fixed": 20261123, "random": int(os.environ.get("FUZZ_SEED", secrets.ra
 
 ROUTES = [
     (sorted(route.methods or ())[0], route.path)
-    for router in ROUTERS
+    for router in routers()
     for route in router.routes
     if isinstance(route, ContractRoute) and "OPTIONS" not in (route.methods or ())
 ]

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from cli import demo
+from cli import card, demo
 from cli.home import _asyncpg, say
 from cli.login import ASSERTION_TYPE, assertion
 from kit.crypto import KeyRing
@@ -343,10 +343,10 @@ async def _load(made: Topology) -> None:
     read = {path.name: path.read_text() for path in made.secrets.iterdir()}
     engine = make_engine(_asyncpg(read["syt_database_url"]), pool_size=2)
     try:
-        who = await demo.load_demo(make_sessions(engine), made.folder)
+        await demo.load_demo(make_sessions(engine), made.folder)
     finally:
         await engine.dispose()
-    demo.write_card(made.folder, KeyRing.parse(read["syt_keys"]), made.url, who)
+    card.write(made.folder, KeyRing.parse(read["syt_keys"]), made.url)
 
 
 def main() -> None:

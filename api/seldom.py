@@ -1,0 +1,42 @@
+"""Operations beside the main job: a quarter of what a process loads, and the quarter that nobody waits for."""
+
+from typing import Any
+
+from api.routes import (
+    agreements,
+    archives,
+    banks,
+    catalogue,
+    contacts,
+    coverage,
+    documents,
+    drafting,
+    evidence,
+    exports,
+    grants,
+    imports,
+    looking,
+    notices,
+    progress,
+    proposals,
+    ratings,
+    reconciliations,
+    register,
+    registry,
+    revocations,
+    routing,
+    sheets,
+    staff,
+    subscriptions,
+    supervision,
+    terminals,
+)
+
+ROUTERS: tuple[Any, ...] = (
+    subscriptions.router, supervision.router, imports.router, exports.router, coverage.router,
+    documents.router, documents.receipts, progress.router, ratings.router,
+    ratings.applicants, notices.router, routing.router, sheets.router, drafting.router,
+    catalogue.router, register.router, terminals.router, grants.router, revocations.router,
+    looking.router, evidence.router, staff.router, reconciliations.router, archives.router,
+    banks.router, agreements.router, proposals.router, registry.router, contacts.router,
+)  # fmt: skip
