@@ -34,6 +34,7 @@ lint: $(VENV)/.dev ## style, types, import contracts, dead code, the compose fil
 
 bench: $(VENV)/.dev ## load beside reference lines; writes docs/performance.md
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.starts
 	$(BIN)/python -m bench.evidence
 
 registry: $(VENV)/.dev ## finding among 300,000 outlets, coverage, large spreadsheets; writes docs/registry.md
