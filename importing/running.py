@@ -318,7 +318,9 @@ class _Work:
         job = self._job
         async with transaction(self._runner.sessions) as session:
             written = writing.Written()
-            if not job.dry_run:
+            if job.dry_run:
+                await writing.foresee(session, judge, rows, self._deed)
+            else:
                 registry = self._desk.registry
                 written = await writing.write(
                     session, judge, rows, registry, self._runner.vault.keys, self._deed

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,7 +16,7 @@ from kit.clock import now
 from kit.crypto import KeyRing
 from outlets import contacts, service
 from outlets.memory import RegistryMemory
-from outlets.models import Bank, Outlet
+from outlets.models import Bank, Outlet, OutletProposal
 from outlets.service import Deed
 from schemas import hours
 
@@ -35,6 +35,10 @@ NEW: Mapping[str, Any] = {
 
 OPEN_TO_BANKS = frozenset({"applied"})
 """States in which a bank changes its outlet by itself: nobody has agreed to anything yet."""
+
+
+Change: TypeAlias = tuple[Row, Outlet]
+"""A row, and the outlet that it would change."""
 
 
 class Written(NamedTuple):
@@ -77,23 +81,39 @@ async def write(
         if not row.is_bad:
             judge.again(row, there)
     good = [row for row in rows if not row.is_bad]
-    found = await queries.whole(session, [r.registered.number for r in good if r.registered])
     fresh = [row for row in good if row.registered is None]
     made = await _numbered(session, fresh, registry, deed)
-    changes = [(row, found[row.registered.number]) for row in good if row.registered is not None]
-    waits, changed = [], []
-    for row, old in changes:
-        row.number = old.number
-        if judge.proposes and old.status not in OPEN_TO_BANKS:
-            waits.append((row, old))
-        else:
-            changed.append(_whole(_row(old), row.outlet))
+    waits, own = await _changes(session, judge, good)
+    changed = [_whole(_row(old), row.outlet) for row, old in own]
     kept = await service.store(session, Outlet, [*made, *changed], deed)
-    proposals = await _propose(session, waits, deed) if waits else 0
+    proposals = await _proposals(session, waits, deed)
+    for outlet, fields, before in proposals:
+        await service.propose(session, outlet, fields, deed, instead=before)
     created = {row["number"] for row in made} & {*kept}
     people = {row.number: row.contact for row in good if any(row.contact) and not row.is_bad}
     told = await contacts.keep(session, keys, people, deed.actor)
-    return Written(len(created), len({*kept, *told} - created), proposals)
+    return Written(len(created), len({*kept, *told} - created), len(proposals))
+
+
+async def foresee(session: AsyncSession, judge: Judge, rows: Sequence[Row], deed: Deed) -> None:
+    """Say of rows what else only their writing would tell: that another person's change waits."""
+    waits, _ = await _changes(session, judge, [row for row in rows if not row.is_bad])
+    await _proposals(session, waits, deed)
+
+
+async def _changes(
+    session: AsyncSession, judge: Judge, rows: Sequence[Row]
+) -> tuple[list[Change], list[Change]]:
+    """Give the rows that would change an outlet: those that need the authority's consent, and others."""
+    known = {row.registered.number: row for row in rows if row.registered is not None}
+    found = await queries.whole(session, [*known]) if known else {}
+    waits: list[Change] = []
+    own: list[Change] = []
+    for number, row in known.items():
+        row.number, old = number, found[number]
+        waiting = judge.proposes and old.status not in OPEN_TO_BANKS
+        (waits if waiting else own).append((row, old))
+    return waits, own
 
 
 async def _banks(session: AsyncSession, rows: Sequence[Row], deed: Deed) -> None:
@@ -160,12 +180,12 @@ def _whole(base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     return row | hours.columns(opening)
 
 
-async def _propose(
-    session: AsyncSession, waits: Sequence[tuple[Row, Outlet]], deed: Deed
-) -> int:  # fmt: skip
-    """Hand changes of outlets in to the authority; one that waits there as it is stays."""
-    there = await queries.pending(session, [outlet.number for _, outlet in waits])
-    count = 0
+async def _proposals(
+    session: AsyncSession, waits: Sequence[Change], deed: Deed
+) -> list[tuple[Outlet, dict[str, Any], OutletProposal | None]]:
+    """Give what is to be handed in to the authority, and in place of what; what waits there as it is stays."""
+    there = await queries.pending(session, [outlet.number for _, outlet in waits]) if waits else {}
+    found = []
     for row, outlet in waits:
         old = _row(outlet)
         fields = {n: v for n, v in row.outlet.items() if n in old and old[n] != v}
@@ -174,7 +194,6 @@ async def _propose(
             continue
         if before is not None and before.proposed_by != deed.actor:
             row.say("change_waits", "")  # Another person's is not thrown away.
-            continue
-        await service.propose(session, outlet, fields, deed, instead=before)
-        count += 1
-    return count
+        else:
+            found.append((outlet, fields, before))
+    return found
