@@ -28,6 +28,8 @@ PARSED_ALREADY = "syt.request"
 
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+OPENING = frozenset(b"[{")
+NO_MARKS = bytes(set(NO_BRACKETS) - set(b'"'))
 DEPTH, MEMBERS = 32, 10_000
 LARGEST = 1024 * 1024
 
@@ -42,26 +44,39 @@ def parse(body: bytes, members: int = MEMBERS) -> Any:
     """
     if body.count(b",") > members:
         raise JsonTooMany()
-    if body.count(b"[") + body.count(b"{") > DEPTH and _depth(body) > DEPTH:
+    may_be_deep = body.count(b"[") + body.count(b"{") > DEPTH
+    if may_be_deep and _is_deep(_quickly(body)) and _is_deep(_brackets(body)):
         raise JsonTooDeep()
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise JsonMalformed() from None
+        deep = may_be_deep and _is_deep(_brackets(body))
+        raise (JsonTooDeep if deep else JsonMalformed)() from None
     if b"\\u0000" in body and _has_nul(parsed):
         raise TextForbidden()
     return parsed
 
 
-def _depth(body: bytes) -> int:
-    """Count how deep brackets nest outside of strings."""
-    depth = deepest = 0
-    for byte in STRINGS.sub(b"", body).translate(None, NO_BRACKETS):
-        depth += 1 if byte in b"[{" else -1
-        deepest = max(deepest, depth)
-        if deepest > DEPTH:
-            break
-    return deepest
+def _brackets(body: bytes) -> bytes:
+    """Leave only the brackets outside of strings, whatever the body is."""
+    return STRINGS.sub(b"", body).translate(None, NO_BRACKETS)
+
+
+def _quickly(body: bytes) -> bytes:
+    """Leave the same of what is JSON, at a thirtieth of the cost; of what is none it may leave others."""
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(body.translate(None, NO_MARKS).split(b'"')[::2])
+
+
+def _is_deep(brackets: bytes) -> bool:
+    """Tell whether brackets nest deeper than we take."""
+    depth = 0
+    for byte in brackets:
+        depth += 1 if byte in OPENING else -1
+        if depth > DEPTH:
+            return True
+    return False
 
 
 def _has_nul(value: Any) -> bool:

@@ -1,10 +1,11 @@
 """A submission made ready to be written: the row's values, sealed, before any statement."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple
+from operator import attrgetter
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import orjson
 
@@ -21,6 +22,9 @@ from schemas.applications import ApplicationSubmit, HandedIn, Organization, Stat
 from schemas.guides import Exemption
 
 SEALED, DIGEST = "application.sealed", "body"
+
+HOLD = timedelta(seconds=45)
+"""How long an application is held for its core: longer than any call, and lapsed within a minute."""
 
 
 @dataclass(slots=True)
@@ -87,6 +91,10 @@ class Draft:
     barred: ClassVar[Sequence[str]] = ()
     result_sealed: ClassVar[bytes | None] = None
 
+    def likeness(self) -> tuple[object, ...]:
+        """Give all by which it is shown, but its own number: documents and files follow from the rest."""
+        return _likeness(self)
+
     @property
     def claimed_by(self) -> str | None:
         """Who holds it, as the row has it."""
@@ -96,6 +104,15 @@ class Draft:
     def claimed_until(self) -> datetime | None:
         """Until when."""
         return self.held_until
+
+
+OWN = frozenset(
+    {
+        "number", "idempotency_key", "body_digest", "subject_index", "sealed", "reserved",
+        "documents", "files",
+    }
+)  # fmt: skip
+_likeness = attrgetter(*(column.name for column in fields(Draft) if column.name not in OWN))
 
 
 def papers(state: State, handed: Sequence[HandedIn]) -> list[str]:
@@ -112,6 +129,23 @@ def pledges(materials: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["TOL"] * tolerant + ["COM"] * committed
 
 
+T = TypeVar("T")
+
+
+class Shared:
+    """What the applications of one call share, worked out once: one teller hands them in, at one moment."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Give what has this key; the first who asks makes it. What fails is tried again by the next."""
+        found: T | None = self._known.get(key)
+        if found is None:
+            found = self._known[key] = make()
+        return found
+
+
 class Filing(NamedTuple):
     """A submission as it came: who, what, under which key, when."""
 
@@ -121,6 +155,8 @@ class Filing(NamedTuple):
     canonical: bytes
     """The body as parsed and key-sorted."""
     at: datetime
+    shared: Shared
+    """Of the call with which it came; its caller and moment are those of all who share it."""
     kept: bool = False
     """One of many: what a core completes at once is left to the background process."""
 
@@ -134,43 +170,66 @@ def make(
     accept: bool,
     numbered: str,
     pooled: bool,
+    core: str | None,
 ) -> Draft:
     """Make the row of a submission that has passed all checks."""
+    wanted = filing.wanted
+    materials = orjson.dumps([material(item) for item in wanted.materials]).decode()
+    common = filing.shared.once(
+        (guide, agency, accept, pooled, core, wanted.captured_at, materials),
+        lambda: _common(filing, guide, desk, agency, accept=accept, pooled=pooled, core=core),
+    )
+    return Draft(
+        number=numbered,
+        idempotency_key=filing.key,
+        body_digest=desk.keys.mac(DIGEST, filing.canonical),
+        subject_index=subject_index(desk.keys, identity(wanted)),
+        sealed=sealed(desk.keys, numbered, contents(wanted)),
+        reserved=wanted.number is not None,
+        materials=materials,
+        **common,
+    )
+
+
+def _common(
+    filing: Filing,
+    guide: CompiledGuide,
+    desk: Desk,
+    agency: str,
+    *,
+    accept: bool,
+    pooled: bool,
+    core: str | None,
+) -> dict[str, Any]:
+    """Work out the columns in which all that a teller hands in at once for the same end are alike."""
     caller, wanted, now = filing.caller, filing.wanted, filing.at
     if caller.outlet is None or caller.terminal is None or caller.teller is None:
         raise TypeError("only a teller at a terminal hands in")
-    accepted_at = now if accept else None
     state = State.ACCEPTED if accept else State.RECEIVED
     clocks = _due_when_made(guide, desk.calendar.workdays, day_of(now), accept=accept)
-    documents = papers(state, wanted.materials)
-    return Draft(
-        number=numbered,
-        submitter=caller.terminal,
-        idempotency_key=filing.key,
-        body_digest=desk.keys.mac(DIGEST, filing.canonical),
-        matter=guide.matter,
-        guide_version=guide.version,
-        outlet=caller.outlet,
-        teller=caller.teller,
-        agency=agency,
-        risk_class=guide.guide.steps[0].risk_class,
-        state=state,
-        received_at=now,
-        captured_at=wanted.captured_at,
-        accepted_at=accepted_at,
-        calendar_generation=desk.calendar.generation,
-        accepted_by=caller.id if accept else None,
-        documents=documents,
-        materials=orjson.dumps([material(item) for item in wanted.materials]).decode(),
-        subject_index=subject_index(desk.keys, identity(wanted)),
-        sealed=sealed(desk.keys, numbered, contents(wanted)),
-        actor=caller.id,
-        pooled=pooled,
-        reserved=wanted.number is not None,
-        files=[item.file for item in wanted.materials if item.file is not None],
+    return {
+        "submitter": caller.terminal,
+        "matter": guide.matter,
+        "guide_version": guide.version,
+        "outlet": caller.outlet,
+        "teller": caller.teller,
+        "agency": agency,
+        "risk_class": guide.guide.steps[0].risk_class,
+        "state": state,
+        "received_at": now,
+        "captured_at": wanted.captured_at,
+        "accepted_at": now if accept else None,
+        "calendar_generation": desk.calendar.generation,
+        "accepted_by": caller.id if accept else None,
+        "documents": papers(state, wanted.materials),
+        "actor": caller.id,
+        "pooled": pooled,
+        "core": core,
+        "held_until": now + HOLD if core is not None and not filing.kept else None,
+        "files": [item.file for item in wanted.materials if item.file is not None],
         **clocks._asdict(),
         **told_of(clocks, day_of(now))._asdict(),
-    )
+    }
 
 
 @lru_cache(maxsize=512)

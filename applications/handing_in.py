@@ -1,7 +1,7 @@
 """Handing in: one application, or many of a terminal at once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from time import monotonic
@@ -11,8 +11,8 @@ from access.callers import Caller
 from applications import draft, instant, queries, views
 from applications.checks import content_faults, lost_faults, number_fault, warnings
 from applications.desk import Desk
-from applications.draft import Draft, Filing
-from applications.errors import ContentInvalid
+from applications.draft import Draft, Filing, Shared
+from applications.errors import ContentInvalid, QueueFull
 from applications.intake import Intake, Written
 from applications.models import Application
 from applications.numbers import Serials, number
@@ -24,8 +24,10 @@ from kit.repeats import KeyReused
 from matters.compiled import CompiledGuide
 from matters.errors import GuideNotFound, GuideSuperseded, MatterNotFound
 from outlets.errors import MatterNotOpen, OutletClosed
+from outlets.memory import OutletInfo
+from routing import rules
 from routing.permissions import Permission
-from routing.rules import Routed, route
+from routing.rules import Routed
 from schemas.applications import ApplicationSubmit
 from schemas.guides import Delegation
 
@@ -66,7 +68,7 @@ async def submit(
         ContentInvalid: with everything that is missing or wrong.
         KeyReused: the key was used for another body.
     """
-    filing = Filing(caller, wanted, key, canonical, now())
+    filing = Filing(caller, wanted, key, canonical, now(), Shared())
     try:
         ready = await _prepare(counter, filing)
     except DomainError as refusal:
@@ -115,7 +117,7 @@ async def submit_all(counter: Counter, filings: Sequence[Filing]) -> list[Answer
 async def _submit_some(counter: Counter, filings: Sequence[Filing]) -> list[Answer | Exception]:
     """Take applications of different keys: they share statements, to write and to look for repeats."""
     ready = [await _readied(counter, nth, filing) for nth, filing in enumerate(filings)]
-    written = await asyncio.gather(*(_written(counter, one) for one in ready))
+    written = await _all_written(counter, ready)
     unclear = [
         filing
         for filing, one, outcome in zip(filings, ready, written, strict=True)
@@ -138,12 +140,22 @@ async def _readied(counter: Counter, nth: int, filing: Filing) -> Draft | Except
         return error
 
 
-async def _written(counter: Counter, ready: Draft | Exception) -> Written | Exception:
+async def _all_written(
+    counter: Counter, ready: Sequence[Draft | Exception]
+) -> list[Written | Exception]:
+    """Write those that are ready, and wait for all: they enter together, with no task for each."""
+    entered = [_entered(counter, one) for one in ready]
+    waited_for = [one for one in entered if isinstance(one, asyncio.Future)]
+    ended: Iterator[Any] = iter(await asyncio.gather(*waited_for, return_exceptions=True))
+    return [next(ended) if isinstance(one, asyncio.Future) else one for one in entered]
+
+
+def _entered(counter: Counter, ready: Draft | Exception) -> asyncio.Future[Written] | Exception:
     if isinstance(ready, Exception):
         return ready
     try:
-        return await counter.intake.write(ready)
-    except Exception as error:
+        return counter.intake.enter(ready)
+    except QueueFull as error:
         return error
 
 
@@ -195,7 +207,8 @@ def _told(counter: Counter, filing: Filing, ready: Draft, written: Written) -> A
     told += [instant.LATER] if ready.core is not None else []
     # It has every field that is shown; to make a row is slow.
     row = cast(Application, _as_written(ready, written))
-    return Answer(views.made(row, caller, desk, filing.at, told), replayed=False)
+    alike = filing.shared.once(ready.likeness(), lambda: views.view(row, caller, desk, filing.at))
+    return Answer(views.made(row, caller, desk, filing.at, told, alike), replayed=False)
 
 
 def _as_written(ready: Draft, written: Written) -> Draft:
@@ -212,54 +225,82 @@ def _unmade(filing: Filing, written: Written) -> Exception:
     return LookupError("a key was taken by a row that is not there")
 
 
+class Ground(NamedTuple):
+    """What an application for a matter is held against, at an outlet and a moment."""
+
+    outlet: OutletInfo
+    guide: CompiledGuide
+    held: Permission
+    latest: date
+    """By when what is promised must come."""
+    fields: tuple[str, ...]
+    """Of the form: by these it finds its agency."""
+
+
 async def _prepare(counter: Counter, filing: Filing) -> Draft:
     """Check everything, and make the row; no statement but the one in a thousand for numbers."""
-    desk, wanted, day = counter.desk, filing.wanted, day_of(filing.at)
-    outlet = desk.registry.outlet(filing.caller.outlet or "")
-    guide = _guide(desk, wanted, outlet.division, filing.at)
-    held = may_hand_in(desk, filing.caller, guide, filing.at)
+    desk, wanted = counter.desk, filing.wanted
+    ground = filing.shared.once(wanted.matter, lambda: _ground(desk, filing))
+    guide = ground.guide
     if wanted.guide_version not in (None, guide.version):
         raise GuideSuperseded(guide_version=guide.version)
-    latest = desk.calendar.workdays.after(day, guide.guide.promised_limit.value)
     faults = content_faults(
-        wanted, guide, outlet=outlet.outlet, keys=desk.keys, at=filing.at, latest=latest
+        wanted,
+        guide,
+        outlet=ground.outlet.outlet,
+        keys=desk.keys,
+        at=filing.at,
+        latest=ground.latest,
     )
-    routed = _routed(desk, guide, wanted.form, outlet.county, day, faults)
+    routed = _routed(desk, filing, ground, faults)
     if faults or routed.agency is None:
         raise ContentInvalid(faults=[*faults, *await _reservation(counter, filing, faults)])
-    accept = wanted.accept and held.lets(Delegation.D2) and not routed.pooled
-    numbered = wanted.number or number(outlet.outlet, day, await counter.serials.take())
-    made = draft.make(
-        filing, guide, desk, agency=routed.agency.code, accept=accept, numbered=numbered,
-        pooled=routed.pooled,
+    agency = routed.agency.code
+    accept = wanted.accept and ground.held.lets(Delegation.D2) and not routed.pooled
+    core = instant.core_for(counter.cores, guide, wanted, agency, ground.held) if accept else None
+    return draft.make(
+        filing, guide, desk, agency=agency, accept=accept, numbered=await _number(counter, filing),
+        pooled=routed.pooled, core=core.name if core is not None else None,
     )  # fmt: skip
-    core = instant.core_for(counter.cores, guide, wanted, made.agency, held) if accept else None
-    if core is None:
-        return made
-    until = None if filing.kept else filing.at + instant.HOLD
-    return replace(made, core=core.name, held_until=until)
 
 
-def _routed(
-    desk: Desk,
-    guide: CompiledGuide,
-    form: dict[str, Any],
-    county: str,
-    day: date,
-    faults: list[Fault],
-) -> Routed:
+async def _number(counter: Counter, filing: Filing) -> str:
+    outlet, day = filing.caller.outlet or "", day_of(filing.at)
+    return filing.wanted.number or number(outlet, day, await counter.serials.take())
+
+
+def _ground(desk: Desk, filing: Filing) -> Ground:
+    outlet = desk.registry.outlet(filing.caller.outlet or "")
+    guide = _guide(desk, filing.wanted, outlet.division, filing.at)
+    held = may_hand_in(desk, filing.caller, guide, filing.at)
+    latest = desk.calendar.workdays.after(day_of(filing.at), guide.guide.promised_limit.value)
+    return Ground(outlet, guide, held, latest, rules.fields(desk.routing, guide))
+
+
+def _routed(desk: Desk, filing: Filing, ground: Ground, faults: list[Fault]) -> Routed:
     """Find the agency of the first step, and add what is wrong with the places of any."""
-    known, before = {fault.at for fault in faults}, ""
-    first = found = route(desk.routing, guide, form, county, day)
-    for step in range(1, len(guide.guide.steps) + 1):
-        found = first if step == 1 else route(
-            desk.routing, guide, form, county, day, step=step, before=before
-        )  # fmt: skip
-        if found.fault is not None and found.fault.at not in known:
-            known.add(found.fault.at)
-            faults.append(found.fault)
-        before = found.agency.code if found.agency is not None else before
-    return first
+    asked = map(filing.wanted.form.get, ground.fields)
+    by = tuple(value if isinstance(value, str) else value is None for value in asked)
+    legs = filing.shared.once((ground.guide, by), lambda: _legs(desk, filing, ground))
+    known = {fault.at for fault in faults}
+    for leg in legs:
+        if leg.fault is not None and leg.fault.at not in known:
+            known.add(leg.fault.at)
+            faults.append(leg.fault)
+    return legs[0]
+
+
+def _legs(desk: Desk, filing: Filing, ground: Ground) -> list[Routed]:
+    """Find the agency of each step, or what is wrong with its place."""
+    day, before, legs = day_of(filing.at), "", list[Routed]()
+    for step in range(1, len(ground.guide.guide.steps) + 1):
+        legs.append(rules.route(
+            desk.routing, ground.guide, filing.wanted.form, ground.outlet.county, day, step=step,
+            before=before,
+        ))  # fmt: skip
+        agency = legs[-1].agency
+        before = agency.code if agency is not None else before
+    return legs
 
 
 async def _reservation(counter: Counter, filing: Filing, faults: list[Fault]) -> list[Fault]:

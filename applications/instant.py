@@ -37,9 +37,6 @@ from schemas.guides import Delegation
 
 log = structlog.get_logger()
 
-HOLD = timedelta(seconds=45)
-"""How long an application is held for its core: longer than any call, and lapsed within a minute."""
-
 PATIENT = 10.0
 """Seconds that the background process waits for a core."""
 
@@ -144,7 +141,7 @@ async def lease(
             plain = None
         asked, call.asked = call.asked, True
         call.attempts = call.attempts % ROUND + 1
-        call.due_at = row.claimed_until = at + HOLD
+        call.due_at = row.claimed_until = at + draft.HOLD
         row.claimed_by = SYSTEM.id
         if plain is not None:
             taken.append(Lease(call.core, facts(row, plain), call.attempts, asked))
@@ -193,7 +190,7 @@ def _put_off(case: Case, call: CoreCall, away: CoreAway) -> Settled:
     row = case.row
     if not _is_anothers(row, call):
         row.claimed_by = SYSTEM.id if away.asked else None
-        row.claimed_until = call.due_at + HOLD if away.asked else None
+        row.claimed_until = call.due_at + draft.HOLD if away.asked else None
     return Settled(row, [AWAY])
 
 

@@ -255,6 +255,14 @@ class Intake:
             QueueFull: too many wait already.
             KeyInProgress: another call with the same key has not ended within two seconds.
         """
+        return await self.enter(draft)
+
+    def enter(self, draft: Draft) -> asyncio.Future[Written]:
+        """Queue a draft; what is given back ends as `write` does, after the commit.
+
+        Raises:
+            QueueFull: too many wait already.
+        """
         if len(self._waiting) >= self._limit:
             raise QueueFull()
         if not self._lanes:
@@ -264,7 +272,7 @@ class Intake:
         self._arrived.set()
         if len(self._waiting) >= self._wanted:
             self._enough.set()
-        return await future
+        return future
 
     async def drain(self) -> None:
         """Wait until all that was taken has been written, and close the lanes."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kit.crypto import KeyRing
 from kit.db import driver
 from kit.ids import readable
-from schemas.codes import mod_11_10
+from schemas.codes import mod_11_10, mod_11_10_product
 
 BLOCK = 1000
 """Serials that a process takes at once; those of a process that ends are gaps, which are normal."""
@@ -38,13 +38,15 @@ FORM = re.compile(
 
 def number(outlet: str, day: date, serial: int) -> str:
     """Compose a number: `SYT`, county 6, day 8, outlet serial 6, serial 6, check digit (MOD 11,10)."""
-    digits = f"{_head(outlet, day)}{serial % ALL:06d}"
-    return f"SYT{digits}{mod_11_10(digits)}"
+    head, product = _head(outlet, day)
+    digits = f"{serial % ALL:06d}"
+    return f"SYT{head}{digits}{mod_11_10(digits, product)}"
 
 
 @lru_cache(maxsize=4096)
-def _head(outlet: str, day: date) -> str:
-    return f"{outlet[:6]}{day:%Y%m%d}{outlet[6:12]}"
+def _head(outlet: str, day: date) -> tuple[str, int]:
+    digits = f"{outlet[:6]}{day:%Y%m%d}{outlet[6:12]}"
+    return digits, mod_11_10_product(digits)
 
 
 class Parts(NamedTuple):

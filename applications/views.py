@@ -70,10 +70,12 @@ def made(
     desk: Desk,
     now: datetime,
     warnings: list[dict[str, Any]],
+    alike: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Answer a submission."""
+    """Answer a submission; `alike` is the view of one that differs from it in its number alone."""
     return {
-        **view(row, caller, desk, now),
+        **(alike or view(row, caller, desk, now)),
+        "number": row.number,
         "query_code": query_code(desk.keys, row.number),
         "result": _result(row, desk, revealed=False),
         "warnings": warnings,

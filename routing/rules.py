@@ -59,14 +59,31 @@ def route(
     wanted = guide.guide.steps[step - 1]
 
     def named(rule: Rule) -> Named:
-        basis = wanted.basis if rule.basis == OF_STEP else rule.basis
-        if basis == Basis.OUTLET:
+        field = _field(rule, wanted, guide)
+        if field is None:
             return of_place(held.divisions.current(outlet_county, day), held.divisions, day, "")
-        field = (rule.field if rule.basis == Basis.FORM_FIELD else wanted.field) or ""
-        field = field or guide.routing.get(basis, "")
         return _by_form(held.divisions, field, form.get(field), day)
 
     return decide(held, guide.matter, step, wanted, named, day, before)
+
+
+def _field(rule: Rule, wanted: Step, guide: CompiledGuide) -> str | None:
+    """Give the form's field by which a rule looks; None: it looks by the outlet's county."""
+    basis = wanted.basis if rule.basis == OF_STEP else rule.basis
+    if basis == Basis.OUTLET:
+        return None
+    field = (rule.field if rule.basis == Basis.FORM_FIELD else wanted.field) or ""
+    return field or guide.routing.get(basis, "")
+
+
+def fields(held: RoutingMemory, guide: CompiledGuide) -> tuple[str, ...]:
+    """List the form's fields by which any step is routed: forms that agree in them go the same way."""
+    asked = (
+        _field(rule, step, guide)
+        for nth, step in enumerate(guide.guide.steps, 1)
+        for rule in held.rules(guide.matter, nth)
+    )
+    return tuple(sorted({field for field in asked if field is not None}))
 
 
 def decide(

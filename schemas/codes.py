@@ -13,6 +13,8 @@ from pydantic_core import PydanticCustomError
 
 ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 ID_CHECKS = "10X98765432"
+ID_ZEROS = ord("0") * sum(ID_WEIGHTS)
+"""What seventeen zeros weigh as characters: digits are weighed as such, not read one by one."""
 CREDIT_CHARS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 CREDIT_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 ORGANIZATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
@@ -78,7 +80,7 @@ def id_fault(number: str, today: date) -> str | None:
         return "place"
     if not _is_past_day(number[6:14], today):
         return "birth"
-    total = sum(map(mul, map(int, number[:17]), ID_WEIGHTS))
+    total = sum(map(mul, number[:17].encode(), ID_WEIGHTS)) - ID_ZEROS
     return None if ID_CHECKS[total % 11] == number[17] else "check"
 
 
@@ -109,12 +111,19 @@ def organization_check(body: str) -> str:
     return "0X987654321"[total % 11]
 
 
-def mod_11_10(digits: str) -> str:
-    """Give the check digit of `digits` by ISO 7064 MOD 11,10 (CNAPS numbers, our numbers)."""
-    product = 10
+def mod_11_10(digits: str, product: int = 10) -> str:
+    """Give the check digit of `digits` by ISO 7064 MOD 11,10 (CNAPS numbers, our numbers).
+
+    `product` is `mod_11_10_product` of the digits before them, where those are known already.
+    """
+    return str((11 - mod_11_10_product(digits, product)) % 10)
+
+
+def mod_11_10_product(digits: str, product: int = 10) -> int:
+    """Give the running product after `digits`, to go on from."""
     for digit in digits:
         product = MOD_11_10[product][digit]
-    return str((11 - product) % 10)
+    return product
 
 
 CNAPS_FORM = re.compile(r"[0-9]{12}", re.ASCII)

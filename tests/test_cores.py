@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from access.policy import Role
 from api.state import State
 from applications import instant
-from applications.instant import HOLD
+from applications.draft import HOLD
 from applications.models import Application
 from connectors.client import HttpCore
 from connectors.cores import Cores

@@ -32,7 +32,7 @@ from api.openapi import VERSIONED, carries, refuses
 from api.paging import Pager
 from api.problems import documented, misshapen, told
 from applications import handing_in, queries, service, views
-from applications.draft import Filing
+from applications.draft import Filing, Shared
 from applications.handing_in import Answer
 from applications.models import Application
 from events import queries as events
@@ -110,7 +110,8 @@ async def submit_batch(
     if caller.terminal is None:
         raise Forbidden(private="a teller away from a terminal")
     began, at = perf_counter(), now()
-    filings = [_filing(caller, item, at) for item in wanted.items]
+    shared = Shared()
+    filings = [_filing(caller, item, at, shared) for item in wanted.items]
     taken = [filing for filing in filings if isinstance(filing, Filing)]
     made = iter(await handing_in.submit_all(request.app.state.syt.counter, taken))
     outcomes = [next(made) if isinstance(one, Filing) else one for one in filings]
@@ -123,7 +124,7 @@ def _is_made(outcome: Answer | Exception) -> bool:
     return isinstance(outcome, Answer)
 
 
-def _filing(caller: Caller, item: BatchItem, at: datetime) -> Filing | DomainError:
+def _filing(caller: Caller, item: BatchItem, at: datetime, shared: Shared) -> Filing | DomainError:
     """Read one of a batch; what is wrong with its shape is refused as it would be alone."""
     faults: list[Any] = []
     if not isinstance(item.key, str) or KEY.fullmatch(item.key) is None:
@@ -135,7 +136,7 @@ def _filing(caller: Caller, item: BatchItem, at: datetime) -> Filing | DomainErr
     if faults:
         return misshapen(faults)
     canonical = orjson.dumps(item.application, option=orjson.OPT_SORT_KEYS)
-    return Filing(caller, wanted, item.key, canonical, at, kept=True)
+    return Filing(caller, wanted, item.key, canonical, at, shared, kept=True)
 
 
 def _answered(request: Request, outcome: Answer | Exception) -> dict[str, Any]:
