@@ -27,8 +27,8 @@ from kit.crypto import KeyRing
 from kit.db import AWAY, BUSY, DatabaseAway, driver
 from kit.repeats import KeyInProgress
 
-BATCH = 64
-"""Submissions in one statement at most: more would make the first wait for the last."""
+BATCH = 100
+"""Submissions in one statement at most: as many as one call brings."""
 
 QUIET = 2
 """Turns of the loop that bring no other draft, after which a statement is sent: a request that has just

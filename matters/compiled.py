@@ -63,6 +63,8 @@ class CompiledGuide:
 
     def form_faults(self, form: dict[str, Any]) -> list[Fault]:
         """Find every place where `form` breaks its schema: one fault a place, in words of ours."""
+        if self.form.is_valid(form):  # Takes half as long as to list nothing.
+            return []
         return form_faults(self.form.iter_errors(form), self.titles)
 
 
