@@ -8,7 +8,7 @@ is first asked for and kept among the last some hundred, one for all places that
 import asyncio
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -131,10 +131,9 @@ class Shelf:
         self.matters[matter.base_code] = matter
         self.generation = max(self.generation, matter.generation)
 
-    def take_version(self, row: queries.VersionRow) -> None:
+    def take_version(self, row: queries.VersionRow, packed: bytes) -> None:
         """Put a version on the shelf; one that can't be used is left where it was, and told."""
         key = (row.base_code, row.version)
-        packed = zlib.compress(row.content.encode(), 1)
         held = HeldVersion(*key, row.effective_from, row.effective_to, row.state, packed)
         try:
             self._compile(held)
@@ -154,20 +153,24 @@ class Shelf:
 
     def take_layers(self, rows: Iterable[queries.LayerRow]) -> None:
         """Put layers on the shelf."""
-        changed: dict[str, dict[str, list[HeldLayer]]] = {}
+        changed: dict[str, dict[str, Sequence[HeldLayer]]] = {}
         for row in rows:
-            matter = row.base_code
-            layers = changed.setdefault(
-                matter, {k: [*v] for k, v in self.layers.get(matter, {}).items()}
-            )
-            content = self.contents.setdefault(row.content, orjson.loads(row.content))
+            if (layers := changed.get(row.base_code)) is None:
+                layers = changed[row.base_code] = dict(self.layers.get(row.base_code, {}))
             held = HeldLayer(
-                row.division, row.version, row.effective_from, row.effective_to, row.state, content
-            )
+                row.division, row.version, row.effective_from, row.effective_to, row.state,
+                self._content(row.content),
+            )  # fmt: skip
             others = [one for one in layers.get(row.division, ()) if one.version != row.version]
-            layers[row.division] = sorted([held, *others], key=_newest)
-            self._stamp(matter, row.division, row.generation)
+            layers[row.division] = sorted([held, *others], key=_newest) if others else [held]
+            self._stamp(row.base_code, row.division, row.generation)
         self.layers.update(changed)
+
+    def _content(self, text: str) -> Mapping[str, Any]:
+        found = self.contents.get(text)
+        if found is None:
+            found = self.contents[text] = orjson.loads(text)
+        return found
 
     def _stamp(self, matter: str, division: str, generation: int) -> None:
         stamps = self.stamps.setdefault(matter, {})
@@ -194,12 +197,9 @@ class Catalogue:
         fresh = self._shelf.copy() if since else Shelf()
         for matter in await queries.matters_since(session, since):
             fresh.take_matter(matter)
-        after = ("", 0)
-        while rows := await queries.versions_since(session, since, after):
-            for row in rows:
-                fresh.take_version(row)
-                await asyncio.sleep(0)  # To compile takes a millisecond or two: calls go between.
-            after = (rows[-1].base_code, rows[-1].version)
+        async for row, packed in _versions(session, since):
+            fresh.take_version(row, packed)
+            await asyncio.sleep(0)  # To compile takes a millisecond or two: calls go between.
         fresh.take_layers(await queries.layers_since(session, since))
         self._shelf = fresh
 
@@ -331,6 +331,24 @@ class Catalogue:
         for one in (one for code in line for one in layers.get(code, ())):
             days |= {one.effective_from, one.effective_to}
         return [day, *sorted(turn for turn in days if turn is not None and turn > day)]
+
+
+async def _versions(
+    session: AsyncSession, since: int
+) -> AsyncIterator[tuple[queries.VersionRow, bytes]]:
+    """Read versions, each with its guide packed. Some are packed in a thread while the next are read."""
+    rows = await queries.versions_since(session, since, ("", 0))
+    while rows:
+        packing = asyncio.create_task(asyncio.to_thread(_pack, rows))
+        after = (rows[-1].base_code, rows[-1].version)
+        further = await queries.versions_since(session, since, after)
+        for pair in zip(rows, await packing, strict=True):
+            yield pair
+        rows = further
+
+
+def _pack(rows: Sequence[queries.VersionRow]) -> list[bytes]:
+    return [zlib.compress(row.content.encode(), 1) for row in rows]
 
 
 def _newest(held: HeldVersion | HeldLayer) -> tuple[bool, int]:

@@ -33,7 +33,9 @@ async def test_nobody_sees_half_of_a_load(state: State, monkeypatch: pytest.Monk
         )
 
     # Of this module alone: what else runs in the process would sleep no more, and spin.
-    monkeypatch.setattr("matters.memory.asyncio", SimpleNamespace(sleep=look))
+    monkeypatch.setattr(
+        "matters.memory.asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": look})
+    )
     await loaded(state, 0, catalogue)
     assert len(seen) >= 20
     assert set(seen) == {(before, len(catalogue.in_force(today())), len(catalogue.matters))}
