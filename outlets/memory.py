@@ -117,8 +117,6 @@ class RegistryMemory:
         self.tellers: dict[str, TellerInfo] = {}
         self.successors: dict[str, str] = {}
         """Agreements by the one that takes their place."""
-        self.ordered: list[str] = []
-        """Numbers of outlets, in order: they begin with the county."""
         self.changed: dict[str, OutletInfo] | None = None
         """Outlets read since whoever finds among them took them; None: nobody does."""
 
@@ -139,8 +137,6 @@ class RegistryMemory:
             self.tellers[teller.code] = TellerInfo(
                 teller.code, teller.outlet, teller.status, teller.qualified_until
             )
-        if len(self.ordered) != len(self.outlets):
-            self.ordered = sorted(self.outlets)
         session.expunge_all()
 
     def _hold(self, found: OutletInfo) -> None:

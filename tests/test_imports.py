@@ -81,7 +81,6 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
         del registry.outlets[number]
     for code in {*registry.banks} - banks:
         del registry.banks[code]
-    registry.ordered = sorted(registry.outlets)
 
 
 async def load_lists(state: State) -> None:
