@@ -42,11 +42,14 @@ class Desk:
         return permission(guide, outlet, agreement, teller, day)
 
 
-def make_desk(keys: KeyRing) -> tuple[Desk, Mapping[str, Memory]]:
-    """Make the empty memories, and name which generation each follows."""
+def make_desk(keys: KeyRing, *, shows: bool = True) -> tuple[Desk, Mapping[str, Memory]]:
+    """Make the empty memories, and name which generation each follows.
+
+    Who does not show outlets (`shows`) holds the half of each, by which the rules go.
+    """
     divisions, agencies = DivisionsMemory(), AgenciesMemory()
     catalogue = Catalogue(divisions)
-    registry, calendar = RegistryMemory(), WorkdaysMemory()
+    registry, calendar = RegistryMemory(shows=shows), WorkdaysMemory()
     routing = RoutingMemory(divisions, agencies)
     desk = Desk(keys, divisions, agencies, catalogue, registry, calendar, routing)
     return desk, {

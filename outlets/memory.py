@@ -109,7 +109,9 @@ class AgreementInfo(NamedTuple):
 class RegistryMemory:
     """Banks, agreements, outlets, terminals and tellers by their keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows: bool = True) -> None:
+        """`shows`: whether of outlets that is held, too, which is only shown and looked for."""
+        self._instead = {} if shows else queries.TO_SHOW
         self.banks: dict[str, str] = {}
         self.agreements: dict[str, AgreementInfo] = {}
         self.outlets: dict[str, OutletInfo] = {}
@@ -129,7 +131,7 @@ class RegistryMemory:
             self.agreements[agreement.number] = agreement_info(agreement)
             if agreement.replaces is not None:
                 self.successors[agreement.replaces] = agreement.number
-        async for outlet in queries.outlets_since(session, since):
+        async for outlet in queries.outlets_since(session, since, self._instead):
             self._hold(_outlet(outlet))
         for terminal in await queries.since(session, Terminal, since):
             self.terminals[str(terminal.id)] = _terminal(terminal)

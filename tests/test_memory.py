@@ -14,6 +14,7 @@ from kit.db import Sessions, transaction
 from kit.generations import POLL, Follower
 from kit.settings import Settings
 from outlets.models import Terminal
+from outlets.queries import TO_SHOW
 from publishing import service as publishing
 from tests import test_looking_up
 from tests.make import Make
@@ -99,6 +100,15 @@ async def test_a_failed_look_is_not_forgotten(state: State) -> None:
     assert (memory.reads, follower.fresh) == (2, True)
     await follower.look()
     assert memory.reads == 2
+
+
+async def test_a_worker_holds_of_outlets_what_rules_ask_for(state: State) -> None:
+    office = Office(state.sessions)
+    await office.follower.look()
+    whole, held = state.desk.registry.outlets, office.desk.registry.outlets
+    assert {*held} == {*whole} != set()
+    for number, outlet in held.items():
+        assert outlet == whole[number]._replace(**TO_SHOW)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("patience", [60.0, 0.0])

@@ -5,8 +5,9 @@ import random
 from pathlib import Path
 
 import pytest
+from shapely.geometry import Point as Shape
 
-from divisions.borders import borders
+from divisions.borders import TOLERANCE, borders
 from kit.coordinates import FORWARD, Point, in_china, looks_swapped, to_bd09, to_cgcs2000, to_gcj02
 
 HALL = Point(30.265555, 120.153576)
@@ -57,6 +58,20 @@ def test_every_township_lies_in_its_county() -> None:
     for row in townships:
         point = Point(float(row["lat"]), float(row["lng"]))
         assert found.holds(row["code"][:6], point) is True, row
+
+
+def test_what_is_known_of_cells_is_what_a_look_at_each_point_tells() -> None:
+    found, chance, held = borders(), random.Random(5), 0
+    for _ in range(400):
+        point = Point(chance.uniform(30.1, 30.5), chance.uniform(119.9, 120.4))
+        near = [Point(point.lat + chance.gauss(0, 0.002), point.lng) for _ in range(3)]
+        for one in (point, *near):
+            mine, there = found.county(one), found.holds("330105", one)
+            held += mine == "330105"
+            assert there or mine != "330105"
+            away = found._by_code["330105"].distance(Shape(one.lng, one.lat))
+            assert there is (away <= TOLERANCE)
+    assert held > 20
 
 
 def test_a_point_elsewhere_lies_elsewhere() -> None:

@@ -29,10 +29,12 @@ of it may have dated one meanwhile."""
 
 
 class Office:
-    """What a worker holds to do it: memories as an API process has them; keys where cores are to be asked."""
+    """What a worker holds to do it: memories as an API process has them, without what is only shown; keys where
+    cores are to be asked."""  # fmt: skip
 
     def __init__(self, sessions: Sessions, keys: KeyRing | None = None) -> None:
-        self.desk, memories = make_desk(keys or KeyRing("none", {}))  # It opens and seals nothing.
+        ring = keys or KeyRing("none", {})  # It opens and seals nothing.
+        self.desk, memories = make_desk(ring, shows=False)
         self.follower = Follower(sessions, memories)
         self._settled = (-1, 0.0)
 
