@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from divisions.memory import DivisionsMemory, Place, Stale, stem
@@ -58,7 +57,8 @@ class Where:
 
 
 KEPT = 10_000
-"""Places of which what came of them is kept: many rows say the same."""
+"""Places of which what came of them is kept: many rows say the same. In a dictionary: a cache round a method
+holds its object, and would let go of a file's divisions, twenty megabytes, long after the file."""
 
 Became: TypeAlias = tuple[Place, ...]
 """What a county of one name is today, or what took its place."""
@@ -78,7 +78,7 @@ class Places:
             self._take(place)
         for place in memory.past(day):
             self._take_past(place)
-        self._known = lru_cache(KEPT)(self._where)
+        self._known: dict[tuple[Said, bool], Where] = {}
         self.knows_nbs = next(memory.after("", day, "nbs"), None) is not None
 
     def _take(self, place: Place) -> None:
@@ -123,7 +123,12 @@ class Places:
 
         What comes of it is not to be changed: other rows say the same.
         """
-        return self._known(said, lowest)
+        found = self._known.get((said, lowest))
+        if found is None:
+            found = self._where(said, lowest)
+            if len(self._known) < KEPT:
+                self._known[said, lowest] = found
+        return found
 
     def _where(self, said: Said, lowest: bool) -> Where:
         there = Where()

@@ -1,5 +1,7 @@
 """Rows that name a township of the past, or by the other scheme: put right where that is sure, else told."""
 
+import gc
+import weakref
 from datetime import date
 
 import pytest
@@ -36,6 +38,18 @@ def places() -> Places:
     memory = DivisionsMemory()
     memory.take(sorted(ROWS, key=lambda p: (p.scheme, p.code, p.valid_from)))
     return Places(memory, DAY, ("33",))
+
+
+def test_what_was_made_for_a_file_goes_with_it() -> None:
+    found = Places(DivisionsMemory(), DAY, ("33",))
+    assert found.where(xihu("甲乡")) is found.where(xihu("甲乡"))
+    gone = weakref.ref(found)
+    gc.disable()  # Nothing else may be what lets go of it.
+    try:
+        del found
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def xihu(township: str, code: str = "") -> Said:
