@@ -108,8 +108,11 @@ def warnings(
 ) -> list[dict[str, Any]]:
     """Find what to look at and refuses nothing."""
     found: list[dict[str, Any]] = []
-    people = (wanted.applicant, wanted.subject, wanted.proxy)
-    if any(_place_unknown(person, divisions) for person in people):
+    if (
+        _place_unknown(wanted.applicant, divisions)
+        or _place_unknown(wanted.subject, divisions)
+        or _place_unknown(wanted.proxy, divisions)
+    ):
         message = "身份证号码前6位不在现有区划中，请核对(旧区划不影响办理)"
         found.append({"code": "id-place-unknown", "message": message})
     if likely_duplicate:

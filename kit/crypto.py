@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from kit.ciphers import SUITES, Sealer, Suite
 from kit.settings import Settings
 
+INTERNATIONAL, NATIONAL = SUITES["aes"], SUITES["sm"]
 NONCE = 12
 ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
 KMS_SECONDS = 20.0
@@ -111,7 +112,7 @@ class KeyRing:
 
     def suite(self, key_id: str | None = None) -> Suite:
         """Give the algorithms that a key serves."""
-        return SUITES["sm" if (key_id or self.current) in self.national else "aes"]
+        return NATIONAL if (key_id or self.current) in self.national else INTERNATIONAL
 
     def derive(self, purpose: str, key_id: str | None = None) -> bytes:
         """Derive the 32-byte key of one purpose: no key serves two."""

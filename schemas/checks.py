@@ -112,9 +112,9 @@ def _captured(wanted: ApplicationSubmit, at: datetime) -> Iterator[Fault]:
 
 
 def _applicant(applicant: Person | Organization, guide: Asking, day: date) -> Iterator[Fault]:
-    objects = set(guide.guide.service_objects)
+    objects = guide.guide.service_objects
     if isinstance(applicant, Organization):
-        if not objects - {"1"}:
+        if all(kind == "1" for kind in objects):
             yield Fault(
                 "/applicant/kind", "service-object", Words("该事项只面向个人", "for persons only")
             )
