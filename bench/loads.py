@@ -96,6 +96,8 @@ def filters() -> dict[str, dict[str, Any]]:
         "received_to, 90 days ago": {"received_to": back},
         "received_from, 90 days ago": {"received_from": back},
         "state and matter": {"state": "refused", "matter": COMMON},
+        "pooled=true (none)": {"pooled": "true"},
+        "pooled=false": {"pooled": "false"},
     }
     singles |= {f"light={light}": {"light": light} for light in Light}
     fields = {name for narrow in singles.values() for name in narrow}
