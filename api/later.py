@@ -1,15 +1,19 @@
 """What is loaded when the service already serves."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from kit.heap import filling
+
+log = structlog.get_logger()
 
 
 class Later(BaseRoute):
@@ -37,11 +41,19 @@ class Later(BaseRoute):
     @asynccontextmanager
     async def loading(self) -> AsyncIterator[None]:
         """Load them beside whatever is done meanwhile."""
-        beside = asyncio.create_task(self.ready())
+        beside = asyncio.create_task(self._ready_or_end())
         try:
             yield
         finally:
             beside.cancel()
+
+    async def _ready_or_end(self) -> None:
+        """End a process that can't load them, as one ends that can't start: who rolls it out must see it."""
+        try:
+            await self.ready()
+        except Exception as error:
+            log.critical("operations_not_loaded", error=type(error).__name__, exc_info=True)
+            signal.raise_signal(signal.SIGTERM)
 
     async def ready(self) -> None:
         """Wait until they are there. A fault is a fault of this call, and tried again by the next."""

@@ -1,6 +1,7 @@
 """What nobody waits for at a start is loaded afterwards, and nobody can tell."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,24 @@ async def test_a_fault_while_loading_is_tried_again(
             assert (await http.get("/v1/banks")).status_code == 500
     async with _client(begun) as http:
         assert (await http.get("/v1/banks")).status_code == 401
+
+
+async def test_a_process_that_can_not_load_them_ends(
+    begun: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = asyncio.Event()
+    numbers: list[int] = []
+
+    def hear(number: int) -> None:
+        numbers.append(number)
+        told.set()
+
+    monkeypatch.setattr("signal.raise_signal", hear)
+    monkeypatch.setattr(Later, "include", lambda self: 1 / 0)
+    (later,) = (route for route in begun.router.routes if isinstance(route, Later))
+    async with later.loading(), asyncio.timeout(10):
+        await told.wait()
+    assert numbers == [signal.SIGTERM]
 
 
 def _loaded(*modules: str) -> set[str]:
