@@ -1,5 +1,6 @@
 """Put the service together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from access.policy import May
@@ -116,7 +117,7 @@ def create_app(settings: Settings | None = None, *, whole: bool = True) -> FastA
                 yield
 
     app = Service(
-        settings, title="社银通", version="0.1.0", docs_url=None,
+        settings, title="社银通", version="0.1.0", docs_url=None, openapi_url=None,
         redirect_slashes=False, redoc_url=None, lifespan=lifespan,
         description="Bank outlets handle social-security matters.",
         telemetry={"metrics": False, "logs": False},
@@ -125,12 +126,18 @@ def create_app(settings: Settings | None = None, *, whole: bool = True) -> FastA
     app.state.syt = make_state(settings, settings.database_url or "")
     problems.install(app)
     app.add_exception_handler(Exception, _unexpected)
+    app.add_route("/openapi.json", _document, include_in_schema=False)
     for router in BUSY:
         app.include_router(router)
     later = Later(app)
     if whole:
         later.include()
     return app
+
+
+async def _document(request: Request) -> Response:
+    """Give the document of all operations. To make it takes seconds, once: others are served meanwhile."""
+    return JSONResponse(await asyncio.to_thread(request.app.openapi))
 
 
 async def _unexpected(request: Request, _: Exception) -> Response:

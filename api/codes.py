@@ -53,7 +53,10 @@ class Search:
         if isinstance(thing, FunctionType | MethodType):
             return self._of_function(inspect.unwrap(thing))
         kind = thing if isinstance(thing, type) else type(thing)
-        return [_plain(part) for part in list(vars(kind).values())] if self._is_ours(kind) else ()
+        if not self._is_ours(kind):
+            return ()
+        # What the library keeps in a class leads nowhere, and some of it is made when it is looked at.
+        return [_plain(v) for name, v in vars(kind).items() if not name.startswith("__pydantic")]
 
     def _of_function(self, function: Callable[..., Any]) -> list[Any]:
         plain: Any = getattr(function, "__func__", function)

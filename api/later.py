@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +23,7 @@ class Later(BaseRoute):
     def __init__(self, app: FastAPI) -> None:
         self._app, self._document = app, app.openapi
         self._loading: asyncio.Task[None] | None = None
+        self._including = threading.Lock()
         app.router.routes.append(self)
         app.openapi = self._whole_document  # type: ignore[method-assign]
 
@@ -29,10 +31,11 @@ class Later(BaseRoute):
         """Put them in its place; to say it twice does nothing."""
         from api.seldom import ROUTERS  # noqa: PLC0415 -- this is when
 
-        if self in self._app.router.routes:
-            self._app.router.routes.remove(self)
-            for router in ROUTERS:
-                self._app.include_router(router)
+        with self._including:
+            if self in self._app.router.routes:
+                for router in ROUTERS:
+                    self._app.include_router(router)
+                self._app.router.routes.remove(self)
 
     def _whole_document(self) -> dict[str, Any]:
         self.include()

@@ -3,6 +3,7 @@
 A new operation needs an entry in `TRIED`: where it leads, what it is sent, and how it answers elsewhere.
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -243,6 +244,9 @@ class World(NamedTuple):
 @pytest.fixture(scope="module")
 async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator[World]:
     """One application with a scan, and one right, at 330106; and two persons in each role."""
+    codes = await asyncio.to_thread(
+        _codes, app
+    )  # It takes seconds, and rights are to stay current.
     make = Make(state)
     here, there = await make.place(), await make.place(county="330205")
     own = {role: await make.person(role, OWN.get(s, here.outlet)) for role, s in SCOPES.items()}
@@ -257,7 +261,7 @@ async def world(app: FastAPI, state: State, owner: AsyncEngine) -> AsyncIterator
         things["delivery"] = await _sent(state, things["subscription"], things["number"])
         things |= {"terminal": here.terminal, "teller": here.teller}
         things["lost"] = (await make.place()).terminal  # Nobody calls from it: its tokens end here.
-        yield World(own, foreign, things, http, _codes(app))
+        yield World(own, foreign, things, http, codes)
     async with owner.begin() as connection:
         await empty(connection)
 
