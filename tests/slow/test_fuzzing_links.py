@@ -26,7 +26,7 @@ __all__ = ["document", "running"]
 pytestmark = pytest.mark.slow
 
 KNOWN = [caller for caller in CALLERS if caller not in NOBODY]
-SCENARIOS, STEPS, ROUNDS = 90, 12, 4
+SCENARIOS, STEPS, ROUNDS = 90, 12, 12
 """Another round is run where chance has not met an answer of `REACHED`."""
 
 SETTINGS = hypothesis.settings(
