@@ -7,12 +7,13 @@ goes the documented way: so there is one place for each refusal, and the lane ca
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from access.callers import Caller
 from access.policy import May
 from api.body import LARGEST, MEMBERS, PARSED_ALREADY, ContractRequest
 from api.conditional import tagged
@@ -22,6 +23,8 @@ from api.routes.applications import BatchRoute, submit_application, submit_batch
 from kit.clock import today
 from kit.errors import DomainError
 from schemas.applications import ApplicationSubmit, BatchRequest
+
+B = TypeVar("B", bound=BaseModel)
 
 PLACE = re.compile(rb"(?:division=(?P<division>[0-9]{6}(?:[0-9]{3}){0,2}))?")
 """No query, or a place alone: how a terminal asks."""
@@ -54,30 +57,33 @@ async def plain_guide(request: ContractRequest) -> Response | None:
     return tagged(request, guide.body, guide.etag) if caller.may(May.MATTER_READ) else None
 
 
-async def plain_submission(request: ContractRequest) -> Response | None:
-    """Take a submission whose shape is right, from who may hand in."""
+async def _handed_in(request: ContractRequest, kind: type[B]) -> tuple[Caller, B] | None:
+    """Read what is handed in: of the right shape, and from who may."""
     try:
         caller = await identify(request)
-        wanted = ApplicationSubmit.model_validate(await request.json())
+        wanted = kind.model_validate(await request.json())
     except (DomainError, ValidationError):
         return None
+    plain = request.headers.get("content-type") == "application/json"
+    return (caller, wanted) if plain and caller.may(May.APPLICATION_SUBMIT) else None
+
+
+async def plain_submission(request: ContractRequest) -> Response | None:
+    """Take a submission whose shape is right, from who may hand in."""
     key = request.headers.get("idempotency-key", "")
-    plain = request.headers.get("content-type") == "application/json" and KEY.fullmatch(key)
-    if not plain or not caller.may(May.APPLICATION_SUBMIT):
+    read = await _handed_in(request, ApplicationSubmit) if KEY.fullmatch(key) else None
+    if read is None:
         return None
+    caller, wanted = read
     return await submit_application(request, wanted, key, caller)
 
 
 async def plain_batch(request: ContractRequest) -> Response | None:
     """Take a batch whose shape is right, from who may hand in."""
-    try:
-        caller = await identify(request)
-        wanted = BatchRequest.model_validate(await request.json())
-    except (DomainError, ValidationError):
+    read = await _handed_in(request, BatchRequest)
+    if read is None:
         return None
-    plain = request.headers.get("content-type") == "application/json"
-    if not plain or not caller.may(May.APPLICATION_SUBMIT):
-        return None
+    caller, wanted = read
     return await submit_batch(request, wanted, caller)
 
 
