@@ -329,6 +329,7 @@ def completed(document: Node, codes: Mapping[str, frozenset[str]]) -> Node:
             operation["tags"] = [*operation.get("tags", ()), *_callers(operation)]
             _exemplify(operation)
     _rename(document)
+    _close(document)
     document["tags"] = [
         {"name": name, "description": words}
         for name, words in ({name: words for name, (words, _) in CALLERS.items()} | OTHERS).items()
@@ -360,6 +361,15 @@ def _refer(part: Any, places: Mapping[str, str]) -> None:
             _refer(value, places)
         elif isinstance(value, str) and value in places:
             part[key] = places[value]
+
+
+def _close(part: Any) -> None:
+    """Say of objects whose keys have a form that there are no other keys: the library refuses them untold."""
+    for value in part.values() if isinstance(part, dict) else part:
+        if isinstance(value, dict | list):
+            _close(value)
+    if isinstance(part, dict) and "patternProperties" in part:
+        part.setdefault("additionalProperties", False)
 
 
 def _problems(operation: Node, codes: Mapping[str, frozenset[str]]) -> list[str]:
