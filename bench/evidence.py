@@ -113,7 +113,7 @@ def measure(home: Path, events: int) -> Found:
         seed(home)
         large = large_outlet(home)
     say(f"filling about {events:,} events")
-    filled = fill(home, int(events / EVENTS_EACH), large=large)
+    filled = fill(home, int(events / EVENTS_EACH), large=large, paced=False)
     with running(home):
         began = time.monotonic()
         count = asyncio.run(seal_all(home))

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from applications.changes import DELIVERED_WITHIN, FILED_AFTER
 from applications.clocks import DARK, Due, Told, due, told_of
 from applications.draft import SEALED
 from applications.numbers import number
@@ -93,6 +94,11 @@ class Stage(NamedTuple):
     completed: bool = False
 
 
+FILED = 14
+"""Days after which what was delivered lies in the archive: more than the working days until then."""
+
+WITHIN = {"completed": DELIVERED_WITHIN, "delivered": FILED_AFTER}
+
 STAGES = {
     "received": Stage("received", 1, ("REC",), accepted=False),
     "accepted": Stage("accepted", 1, ("REC", "ACP")),
@@ -102,6 +108,7 @@ STAGES = {
     "correction": Stage("correction", 2, ("REC", "SGZ"), accepted=False),
     "completed": Stage("completed", 3, ("REC", "ACP", "STL"), reviewed=True, completed=True),
     "delivered": Stage("delivered", 4, ("REC", "ACP", "STL", "RCH"), reviewed=True, completed=True),
+    "archived": Stage("archived", 5, ("REC", "ACP", "STL", "RCH"), reviewed=True, completed=True),
     "refused": Stage("refused", 2, ("REC", "NGA"), accepted=False),
     "returned": Stage("returned", 3, ("REC", "SGZ"), accepted=False),
     "withdrawn": Stage("withdrawn", 2, ("REC", "ACP")),
@@ -218,6 +225,8 @@ class Rows:
             return STAGES["correction"]
         if drawn > 0.997 or age < guide.promised_limit.value * 1.5 * progress:
             return self._working(guide)
+        if age > FILED:
+            return STAGES["archived"]
         return STAGES["delivered" if age > 3 or progress < 0.5 else "completed"]
 
     def _working(self, guide: Guide) -> Stage:
@@ -256,6 +265,8 @@ class Rows:
         model = self._models[matter]
         noon = datetime(on.year, on.month, on.day, 4, tzinfo=UTC)
         clocks = due(model.guide, self._workdays, noon, noon if stage.accepted else None)
+        if stage.state in WITHIN:  # The working days of the applicant, or of the file, count now.
+            clocks = clocks._replace(due_on=self._workdays.after(on, WITHIN[stage.state]))
         return b"".join((
             text(matter), struct.pack("!ii", 4, model.version), struct.pack("!ih", 2, 1),
             struct.pack("!ih", 2, model.guide.steps[0].risk_class), text(stage.state),

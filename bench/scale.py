@@ -25,7 +25,7 @@ from bench.fill import Filled, fill
 from bench.load import Round
 from bench.loads import AIMED, GIVE_BACK, Load, Site, loads, submissions
 from bench.people import invite, large_outlet
-from bench.processes import BenchFailed, new_home, service
+from bench.processes import BenchFailed, new_home, service, worked
 from bench.seed import sample, seed
 from cli.home import cluster_of
 from kit.embedded import DATABASE
@@ -36,6 +36,9 @@ SERIALS = 100_000
 AIM, LEAST = 1.2, 1.5
 TAIL_AIM = 4.0
 """p99 / p50 of submissions at half of the highest rate."""
+
+PATIENCE, CALM, IDLE = 900.0, 8.0, 0.1
+"""Seconds; seconds of a look; the share of a processor below which a process has nothing to do."""
 
 SPREAD_CLIENTS, SPREAD_SECONDS = 64, 8.0
 
@@ -123,12 +126,21 @@ class Size(NamedTuple):
 
 def measure_size(home: Path, rows: int, filled: Filled | None, effort: Effort) -> Size:
     """Start the service on a filled home, and measure."""
-    with service(home, 1) as (port, _):
+    with service(home, 1) as (port, supervisor):
         tellers, people, serials = seed(home), invite(home), count(SERIALS, SERIALS)
-        time.sleep(2.5)
+        _calm_down(supervisor)
         sample(port, tellers[-1], next(serials))
         site = Site(home, port, rows, people, tellers)
         return asyncio.run(_measure(site, filled, serials, effort))
+
+
+def _calm_down(supervisor: int) -> None:
+    """Wait until the background process has done what had come due when it began: at most `PATIENCE` seconds."""
+    deadline, busy = time.monotonic() + PATIENCE, True
+    while busy and time.monotonic() < deadline:
+        before = worked(supervisor)
+        time.sleep(CALM)
+        busy = worked(supervisor) - before > CALM * IDLE
 
 
 async def _measure(
