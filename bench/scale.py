@@ -135,7 +135,7 @@ def measure_size(home: Path, rows: int, filled: Filled | None, effort: Effort) -
 
 
 def _calm_down(supervisor: int) -> None:
-    """Wait until the background process has done what had come due when it began: at most `PATIENCE` seconds."""
+    """Wait, at most `PATIENCE` seconds, until the background process has done what had come due."""
     deadline, busy = time.monotonic() + PATIENCE, True
     while busy and time.monotonic() < deadline:
         before = worked(supervisor)
