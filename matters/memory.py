@@ -6,7 +6,6 @@ is first asked for and kept among the last some hundred, one for all places that
 """
 
 import asyncio
-import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,8 +68,7 @@ class HeldVersion(NamedTuple):
     @property
     def content(self) -> dict[str, Any]:
         """Unpack the guide."""
-        content: dict[str, Any] = orjson.loads(zlib.decompress(self.packed))
-        return content
+        return queries.unpacked(self.packed)
 
     def on(self, day: date) -> bool:
         """Tell whether it is in force on `day`. A withdrawn one was, until it was withdrawn."""
@@ -152,18 +150,17 @@ class Shelf:
             self.ready.pop(key, None)
 
     def take_layers(self, rows: Iterable[queries.LayerRow]) -> None:
-        """Put layers on the shelf."""
+        """Put layers on the shelf. What a place says alike of many matters is one object."""
         changed: dict[str, dict[str, Sequence[HeldLayer]]] = {}
         for row in rows:
-            if (layers := changed.get(row.base_code)) is None:
-                layers = changed[row.base_code] = dict(self.layers.get(row.base_code, {}))
-            held = HeldLayer(
-                row.division, row.version, row.effective_from, row.effective_to, row.state,
-                self._content(row.content),
-            )  # fmt: skip
-            others = [one for one in layers.get(row.division, ()) if one.version != row.version]
-            layers[row.division] = sorted([held, *others], key=_newest) if others else [held]
-            self._stamp(row.base_code, row.division, row.generation)
+            held = HeldLayer(*row[:5], self._content(row.content))
+            alone = (held,)
+            for matter, generation in zip(row.matters, row.generations, strict=True):
+                if (layers := changed.get(matter)) is None:
+                    layers = changed[matter] = dict(self.layers.get(matter, {}))
+                known = layers.get(row.division)
+                layers[row.division] = alone if known is None else _among(held, known)
+                self._stamp(matter, row.division, generation)
         self.layers.update(changed)
 
     def _content(self, text: str) -> Mapping[str, Any]:
@@ -173,9 +170,12 @@ class Shelf:
         return found
 
     def _stamp(self, matter: str, division: str, generation: int) -> None:
-        stamps = self.stamps.setdefault(matter, {})
-        stamps[division] = max(stamps.get(division, 0), generation)
-        self.generation = max(self.generation, generation)
+        if (stamps := self.stamps.get(matter)) is None:
+            stamps = self.stamps[matter] = {}
+        if generation > stamps.get(division, 0):  # `max` takes as long as all the rest.
+            stamps[division] = generation
+        if generation > self.generation:
+            self.generation = generation
 
 
 class Catalogue:
@@ -336,7 +336,7 @@ class Catalogue:
 async def _versions(
     session: AsyncSession, since: int
 ) -> AsyncIterator[tuple[queries.VersionRow, bytes]]:
-    """Read versions, each with its guide packed. Some are packed in a thread while the next are read."""
+    """Read versions, each with its guide packed; those that are not are packed in a thread meanwhile."""
     rows = await queries.versions_since(session, since, ("", 0))
     while rows:
         packing = asyncio.create_task(asyncio.to_thread(_pack, rows))
@@ -348,7 +348,12 @@ async def _versions(
 
 
 def _pack(rows: Sequence[queries.VersionRow]) -> list[bytes]:
-    return [zlib.compress(row.content.encode(), 1) for row in rows]
+    return [row.packed or queries.packed(row.content or "") for row in rows]
+
+
+def _among(held: HeldLayer, known: Sequence[HeldLayer]) -> list[HeldLayer]:
+    """Put a layer in its place among those of its place."""
+    return sorted([held, *(one for one in known if one.version != held.version)], key=_newest)
 
 
 def _newest(held: HeldVersion | HeldLayer) -> tuple[bool, int]:

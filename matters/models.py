@@ -177,6 +177,10 @@ class GuideVersion(Drafted, Stamped, Dated, table=True):
 
     base_code: str = Field(primary_key=True, foreign_key="matter.base_code", max_length=12)
     version: int = Field(primary_key=True)
+    packed: bytes | None = Field(
+        default=None,
+        description="The content, once it is published, as processes hold it: they read all at their start.",
+    )
 
 
 class GuideLayer(Drafted, Stamped, Dated, table=True):

@@ -1,9 +1,11 @@
 """Every statement on the catalogue."""
 
+import zlib
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
+import orjson
 import sqlalchemy as sa
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,16 +18,17 @@ D = TypeVar("D", GuideVersion, GuideLayer)
 
 
 class LayerRow(NamedTuple):
-    """A layer as it is read: twenty thousand of them, at every start."""
+    """What a place says alike of some matters: read at every start, of tens of thousands of layers."""
 
-    base_code: str
     division: str
     version: int
     effective_from: date
     effective_to: date | None
     state: str
     content: str
-    generation: int
+    matters: list[str]
+    generations: list[int]
+    """Of each of them."""
 
 
 class VersionRow(NamedTuple):
@@ -36,12 +39,28 @@ class VersionRow(NamedTuple):
     effective_from: date
     effective_to: date | None
     state: str
-    content: str
     generation: int
+    packed: bytes | None
+    content: str | None
+    """Only where it is not packed."""
 
 
-VERSIONS = 50
-"""How many are read at once."""
+VERSIONS = 100
+"""How many are read, or packed, at once."""
+
+SMALL, QUICK = 9, 1
+"""How hard to pack: what is kept, and what a process packs for itself."""
+
+
+def packed(content: str, level: int = QUICK) -> bytes:
+    """Pack a guide's JSON text."""
+    return zlib.compress(content.encode(), level)
+
+
+def unpacked(content: bytes) -> dict[str, Any]:
+    """Unpack what `packed` gave."""
+    guide: dict[str, Any] = orjson.loads(zlib.decompress(content))
+    return guide
 
 
 async def matters_since(session: AsyncSession, since: int) -> Sequence[Matter]:
@@ -57,8 +76,10 @@ async def versions_since(
     Not all at once: guides are large, and what a process once took for reading them it keeps.
     """
     table = GuideVersion.__table__.c  # type: ignore[attr-defined]
+    *plain, _ = VersionRow._fields
+    unread = sa.case((table.packed.is_(None), sa.cast(table.content, sa.Text)))
     statement = (
-        sa.select(*_columns(table, VersionRow))
+        sa.select(*(table[name] for name in plain), unread)
         .where(
             table.generation > since,
             table.published_by.is_not(None),
@@ -70,20 +91,41 @@ async def versions_since(
     return [VersionRow(*row) for row in (await session.exec(statement)).all()]  # type: ignore[call-overload]
 
 
-def _columns(table: Any, row: type[LayerRow | VersionRow]) -> list[Any]:
-    """Name the columns of a row; the content as it is written."""
-    return [
-        sa.cast(table.content, sa.Text) if name == "content" else table[name]
-        for name in row._fields
-    ]
+async def pack_some(session: AsyncSession) -> int:
+    """Pack published versions that are not: of code that did not know it, or just published. Tell how many.
+
+    The content is read as the database writes it, so that a version reads alike however it comes.
+    """
+    table = GuideVersion.__table__.c  # type: ignore[attr-defined]
+    statement = (
+        sa.select(table.base_code, table.version, sa.cast(table.content, sa.Text))
+        .where(table.published_by.is_not(None), table.packed.is_(None))
+        .order_by(table.base_code, table.version)
+        .limit(VERSIONS)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    rows = (await session.exec(statement)).all()  # type: ignore[call-overload]
+    for base_code, number, content in rows:
+        one = (table.base_code == base_code, table.version == number)
+        kept = sa.update(GuideVersion).where(*one).values(packed=packed(content, SMALL))
+        await session.exec(kept.execution_options(synchronize_session=False))
+    return len(rows)
 
 
 async def layers_since(session: AsyncSession, since: int) -> list[LayerRow]:
-    """Load the published or withdrawn layers that changed after a generation."""
+    """Load the published or withdrawn layers that changed after a generation, those that are alike together."""
     table = GuideLayer.__table__.c  # type: ignore[attr-defined]
-    columns = [table[name] for name in LayerRow._fields if name != "content"]
-    columns.insert(LayerRow._fields.index("content"), sa.cast(table.content, sa.Text))
-    statement = sa.select(*columns).where(table.generation > since, table.published_by.is_not(None))
+    alike = [table[name] for name in LayerRow._fields[:5]]
+    statement = (
+        sa.select(
+            *alike,
+            sa.cast(table.content, sa.Text),
+            sa.func.array_agg(table.base_code),
+            sa.func.array_agg(table.generation),
+        )
+        .where(table.generation > since, table.published_by.is_not(None))
+        .group_by(*alike, table.content)
+    )
     return [LayerRow(*row) for row in (await session.exec(statement)).all()]  # type: ignore[call-overload]
 
 

@@ -1,6 +1,7 @@
 """What a process holds of the catalogue changes all at once, and one broken version harms no other."""
 
 import asyncio
+import zlib
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +13,13 @@ from api.state import State
 from kit.clock import today
 from kit.db import make_engine, make_sessions, read_as_of_now, run, transaction
 from kit.settings import Settings
+from matters import queries
 from matters.memory import Catalogue
 from tests import make as m
+
+PUBLISHED = sa.text(
+    "SELECT content::text, packed FROM guide_version WHERE published_by IS NOT NULL AND packed IS NOT NULL"
+)
 
 
 async def loaded(state: State, since: int, into: Catalogue) -> None:
@@ -64,6 +70,23 @@ async def test_a_version_that_can_not_be_used_keeps_none_from_being_read(
     finally:
         async with owner.begin() as connection:
             await connection.execute(good)
+
+
+async def test_what_is_published_is_kept_packed_letter_by_letter(owner: AsyncEngine) -> None:
+    """What code published that did not know of it is packed by the background process, once."""
+    forgotten = sa.text("UPDATE guide_version SET packed = NULL WHERE base_code = :matter")
+    async with owner.begin() as connection:
+        await connection.execute(forgotten, {"matter": m.RECORD})
+    sessions = make_sessions(owner)
+    async with transaction(sessions) as session:
+        assert await queries.pack_some(session) >= 1
+    async with transaction(sessions) as session:
+        assert await queries.pack_some(session) == 0
+    async with owner.connect() as connection:
+        rows = await connection.execute(PUBLISHED)
+        kept = [(content, zlib.decompress(packed).decode()) for content, packed in rows]
+    assert len(kept) > 20
+    assert all(content == unpacked for content, unpacked in kept)
 
 
 async def test_to_read_it_all_may_take_longer_than_a_writer_may(

@@ -13,7 +13,9 @@ from importing.service import KEPT as IMPORTS_KEPT
 from kit import repeats
 from kit.clock import now, today
 from kit.db import Sessions, transaction
+from matters import queries as matters
 from terminals import queries as terminals
+from worker.life import until_none
 from worker.tasks import Task
 
 PERIOD = 3600.0
@@ -40,6 +42,7 @@ async def keep(sessions: Sessions) -> float:
         await applications.forget_blocks(session, today() - TAKEN_WITHIN)
     async with transaction(sessions) as session:
         await rights.end_lapsed(session)
+    await until_none(sessions, matters.pack_some, matters.VERSIONS)
     return PERIOD
 
 

@@ -23,6 +23,7 @@ from divisions.memory import DivisionsMemory
 from kit.clock import now, today
 from kit.db import make_engine, make_sessions, put, transaction
 from kit.embedded import OWNER, SERVICE
+from matters import queries
 from matters.memory import Catalogue
 from matters.models import GuideLayer, GuideVersion, Matter
 from publishing.service import publish_file
@@ -30,6 +31,7 @@ from schemas.guides import Guide, GuideFile
 from tests import make as m
 from tests.conftest import TEMPLATE, Server
 from tests.make import Make
+from worker.life import until_none
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +129,7 @@ async def full(server: Server) -> AsyncIterator[str]:
     for start in range(0, len(rows), 4000):
         async with transaction(sessions) as session:
             await _put(session, GuideLayer, iter(rows[start : start + 4000]))
+    await until_none(sessions, queries.pack_some, queries.VERSIONS)  # As housekeeping does.
     await engine.dispose()
     yield url
     server.cluster.psql("DROP DATABASE scaled WITH (FORCE)")
