@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from events.models import Event, EventOfBank, EventSequence
-from kit.db import run
+from kit.db import BY_INDEX, run
 
 OPEN_WINDOW = sa.text("""
     WITH fresh AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS upto),
@@ -120,7 +120,8 @@ async def tell(session: AsyncSession, limit: int) -> int:
 
 async def lead(session: AsyncSession, lock: int) -> bool:
     """Tell whether this transaction is the only sequencer now."""
-    return bool((await run(session, sa.select(sa.func.pg_try_advisory_xact_lock(lock)))).scalar())
+    taken = sa.select(sa.func.pg_try_advisory_xact_lock(lock), *BY_INDEX)
+    return bool((await run(session, taken)).scalar())
 
 
 async def mark(session: AsyncSession) -> Mark:

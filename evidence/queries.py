@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from evidence.chain import Sealed
 from evidence.models import Block, SigningKey, Span
 from evidence.streams import Stream
-from kit.db import run
+from kit.db import BY_INDEX, run
 
 PUT_IN_ORDER = sa.text("""
     WITH mark AS (
@@ -41,7 +41,8 @@ class Row(NamedTuple):
 
 async def lead(session: AsyncSession, lock: int) -> bool:
     """Tell whether this transaction is the only one to seal now."""
-    return bool((await run(session, sa.select(sa.func.pg_try_advisory_xact_lock(lock)))).scalar())
+    taken = sa.select(sa.func.pg_try_advisory_xact_lock(lock), *BY_INDEX)
+    return bool((await run(session, taken)).scalar())
 
 
 async def put_accesses_in_order(session: AsyncSession, limit: int) -> None:

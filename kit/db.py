@@ -201,6 +201,22 @@ async def run(
     return await (await session.connection()).execute(statement, values)
 
 
+BY_INDEX = tuple(
+    sa.func.set_config(name, "off", True)
+    for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+)
+"""Columns of a SELECT after which a transaction reads a little of large tables by their indexes alone.
+
+A plan is kept for as long as its connection, and that of a table which was empty (a month's partition, a new
+database) reads all of it: a look at fifty events took as long as there were events.
+"""
+
+
+async def by_index(session: AsyncSession) -> None:
+    """Let the statements of this transaction find what they read by indexes."""
+    await session.exec(sa.select(*BY_INDEX))  # type: ignore[call-overload]
+
+
 async def hold_name(session: AsyncSession, name: str) -> None:
     """Let one at a time work on what has this name, there or not, until the transaction ends."""
     await run(

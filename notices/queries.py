@@ -14,7 +14,7 @@ from access.policy import May
 from applications.models import Application
 from applications.queries import in_area
 from events.models import EventSequence
-from kit.db import Instant, run
+from kit.db import Instant, by_index, run
 from notices.models import Notice, NoticeMark
 from schemas.notices import NoticeFilter
 
@@ -84,6 +84,7 @@ async def make(
     session: AsyncSession, after: int, upto: int, kinds: Mapping[str, str], counter: timedelta
 ) -> None:
     """Make the notices of events between two numbers."""
+    await by_index(session)
     await run(
         session, MAKE, after=after, upto=upto, counter=counter, events=list(kinds),
         notices=list(kinds.values()),

@@ -13,7 +13,7 @@ from access.policy import May
 from applications.models import IN_WORK, LAW_FIRST, UNACCEPTED, Application
 from applications.queries import in_area
 from events.models import Event, EventSequence
-from kit.db import Instant, run
+from kit.db import Instant, by_index, run
 from schemas.supervision import CheckFilter, OrderFilter
 from supervision.models import Mark, Order, SpotCheck, Stratum
 
@@ -211,6 +211,7 @@ async def last_told(session: AsyncSession, after: int, limit: int) -> int | None
 
 async def decided(session: AsyncSession, after: int, upto: int) -> list[Decided]:
     """List what was decided between two numbers, in the order in which it was told."""
+    await by_index(session)
     statement = (
         select(
             col(EventSequence.seq), A.number, A.agency, A.outlet, A.matter, A.risk_class, A.documents,

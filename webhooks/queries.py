@@ -15,7 +15,7 @@ from access.callers import Caller
 from access.policy import May
 from applications.queries import in_area
 from events.models import Event, EventSequence
-from kit.db import Instant, run
+from kit.db import Instant, by_index, run
 from schemas.subscriptions import DeliveryFilter, SubscriptionFilter
 from webhooks.models import Delivery, Mark, Subscription, Target
 
@@ -241,6 +241,7 @@ async def fan_out(
     session: AsyncSession, after: int, upto: int, now: datetime, until: datetime
 ) -> int:
     """Make the deliveries of events between two numbers; give how many."""
+    await by_index(session)
     done = await run(session, FAN_OUT, after=after, upto=upto, now=now, until=until)
     return done.rowcount
 

@@ -342,8 +342,8 @@ async def redeliver(
     await _keep(session, delivery)
 
 
-async def fan_out(session: AsyncSession, at: datetime, window: int = WINDOW) -> bool:
-    """Look through the next events and make their deliveries; tell whether there may be more.
+async def fan_out(session: AsyncSession, at: datetime, window: int = WINDOW) -> tuple[bool, int]:
+    """Make the deliveries of the next events; tell whether there may be more, and how many subscribe.
 
     The mark is held meanwhile, and kept with what is made: two workers make each once.
     """
@@ -352,13 +352,13 @@ async def fan_out(session: AsyncSession, at: datetime, window: int = WINDOW) -> 
     window = min(window, max(1, ROWS // max(1, live)))  # All of them may be of all of it.
     upto = await queries.last_told(session, mark.seq, window) if mark is not None else None
     if mark is None or upto is None:
-        return False
+        return False, live
     if live:
         await queries.fan_out(session, mark.seq, upto, at, at + TRIED_FOR)
     seen, mark.seq = upto - mark.seq, upto
     session.add(mark)
     await session.flush()
-    return seen >= window
+    return seen >= window, live
 
 
 async def take(session: AsyncSession, ring: KeyRing, target: str, at: datetime) -> list[Line]:

@@ -9,7 +9,7 @@ from worker.tasks import Task
 IDLE = 0.25
 """Seconds between two looks when there is nothing to tell."""
 
-BUSY = 0.05
+BUSY = 0.1
 """While there is: what is told in one look was committed before the one before it."""
 
 AWAY = 1.0

@@ -33,8 +33,8 @@ from worker.watch import MODE
 log = structlog.get_logger()
 
 ENTRYPOINT = "webhooks"
-PERIOD = 0.25
-"""Seconds between two looks for what is due."""
+PERIOD, UNWANTED = 0.25, 1.0
+"""Seconds between two looks for what is due; while nobody subscribes to anything."""
 
 PARALLEL = 8
 """Calls to one target at once."""
@@ -144,7 +144,7 @@ class Deliverer:
     async def spread(self, sessions: Sessions) -> float:
         """Make the deliveries of what has happened since, and a job for each target with something due."""
         async with transaction(sessions) as session:
-            more = await service.fan_out(session, now())
+            more, live = await service.fan_out(session, now())
         async with transaction(sessions) as session:
             due = await queries.due_targets(session, now())
             if due:
@@ -152,7 +152,7 @@ class Deliverer:
         for target in due:
             if target in self._rested:
                 self._rested[target].set()
-        return 0 if more else PERIOD
+        return 0 if more else PERIOD if live else UNWANTED
 
     async def serve(self, sessions: Sessions) -> float:
         """Work off jobs for as long as the database is there."""
