@@ -22,8 +22,9 @@ DEEP = 3
 class Search:
     """Follows code within some packages."""
 
-    def __init__(self, packages: Iterable[str]) -> None:
-        self._packages = frozenset(packages)
+    def __init__(self, packages: Iterable[str], kinds: Mapping[str, type]) -> None:
+        """Follow code of `packages`; `kinds` are of what is had by a name that tells no type."""
+        self._packages, self._kinds = frozenset(packages), kinds
         self._known: dict[int, tuple[Any, list[Any]]] = {}
 
     def codes(self, dependant: Dependant) -> set[type[DomainError]]:
@@ -64,7 +65,8 @@ class Search:
             return []
         names = _names(plain.__code__)
         named = [thing for v in _values(plain, names) for thing in self._told(v, names, DEEP)]
-        given = [part for kind in _given(plain) for part in self._of_given(kind, names, DEEP)]
+        kinds = (*_given(plain), *(kind for name, kind in self._kinds.items() if name in names))
+        given = [part for kind in kinds for part in self._of_given(kind, names, DEEP)]
         return named + given
 
     def _told(self, value: Any, names: frozenset[str], deep: int) -> Iterator[Any]:

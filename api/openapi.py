@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from access.policy import DUTIES, GRANTS, PUBLIC, Duty, May, Role
 from api.codes import Search
 from api.examples import EXAMPLES, PLACES, body_of
+from api.state import State
 from kit.errors import REGISTRY, Kind
 from schemas.problems import Problem
 
@@ -303,7 +304,7 @@ def install(app: FastAPI) -> None:
 
 def _codes(app: FastAPI) -> Mapping[str, frozenset[str]]:
     """Find the codes that each operation's own code may refuse with."""
-    search = Search(PACKAGES)
+    search = Search(PACKAGES, {"syt": State})
     routes = (c.original_route for c in iter_route_contexts(app.routes))
     return {
         route.operation_id or route.name: frozenset(e.code for e in search.codes(route.dependant))

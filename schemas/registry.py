@@ -182,9 +182,9 @@ Equipment = Literal[
 """LD/T 02-2021, and machines for self-service."""
 
 Zone = Literal["guidance", "waiting", "handling", "self_service", "online", "publicity"]
-Cnaps = Annotated[str, StringConstraints(min_length=1, max_length=12)]
-Licence = Annotated[str, StringConstraints(min_length=1, max_length=15)]
-Phone = Annotated[str, StringConstraints(min_length=1, max_length=20)]
+Cnaps = Annotated[str, StringConstraints(min_length=1, max_length=12, pattern=FILLED)]
+Licence = Annotated[str, StringConstraints(min_length=1, max_length=15, pattern=FILLED)]
+Phone = Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=FILLED)]
 Equipments = Annotated[list[Equipment], Field(max_length=11)]
 Zones = Annotated[list[Zone], Field(max_length=6)]
 Matters = Annotated[list[BaseCode], Field(max_length=500)]
