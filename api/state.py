@@ -38,11 +38,8 @@ from terminals.usage import Usage
 
 log = structlog.get_logger()
 
-RATE, BURST = 100, 500
-"""Calls a second, and at once, of one terminal."""
-
 DOOR_RATE, DOOR_BURST = 200, 2000
-"""The same of tokens that are asked for from one address."""
+"""Tokens a second, and at once, that may be asked for from one address."""
 
 
 PATIENCE = 30.0
@@ -90,7 +87,7 @@ def make_state(settings: Settings, database_url: str) -> State:
     lanes = settings.submission_lanes
     writing = make_engine(database_url, pool_size=lanes + 1, one_plan=True)
     grants, serials = GrantsMemory(), Serials(writing)
-    buckets = Buckets(RATE, BURST)
+    buckets = Buckets(settings.calls_per_second, settings.calls_at_once)
     issuers, revoked = make_issuers(settings.issuers), RevokedMemory()
     memories = {GRANTS: grants, REVOKED: revoked, ISSUERS: issuers, **memories}
     intake = Intake(writing, keys, serials, lanes=lanes, queue=settings.submission_queue)

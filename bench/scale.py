@@ -40,6 +40,9 @@ TAIL_AIM = 4.0
 PATIENCE, CALM, IDLE = 900.0, 8.0, 0.1
 """Seconds; seconds of a look; the share of a processor below which a process has nothing to do."""
 
+UNLIMITED = {"SYT_CALLS_PER_SECOND": "1000000", "SYT_CALLS_AT_ONCE": "1000000"}
+"""One caller calls as often as many do."""
+
 SPREAD_CLIENTS, SPREAD_SECONDS = 64, 8.0
 
 
@@ -126,7 +129,7 @@ class Size(NamedTuple):
 
 def measure_size(home: Path, rows: int, filled: Filled | None, effort: Effort) -> Size:
     """Start the service on a filled home, and measure."""
-    with service(home, 1) as (port, supervisor):
+    with service(home, 1, UNLIMITED) as (port, supervisor):
         tellers, people, serials = seed(home), invite(home), count(SERIALS, SERIALS)
         _calm_down(supervisor)
         sample(port, tellers[-1], next(serials))

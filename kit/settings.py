@@ -245,6 +245,12 @@ class Settings(BaseSettings):
     submission_queue: int = Field(2000, ge=1)
     """Submissions that may wait in one process before it answers 503."""
 
+    calls_per_second: int = Field(100, ge=1)
+    """Calls of one terminal or person in the long run; more are answered 429."""
+
+    calls_at_once: int = Field(500, ge=1)
+    """Calls of one terminal or person that may come together."""
+
     drain_seconds: float = Field(0, ge=0, le=300)
     """How long a process that is told to stop still serves, while it says that it is not ready."""
 
