@@ -51,7 +51,7 @@ class Came(NamedTuple):
     idle: float
     """MiB that the worker holds before."""
     peak: float
-    """MiB at most, of the worker and the process that reads for it together (RSS)."""
+    """MiB at most, of the worker and the process that reads together (PSS: what they share counts once)."""
     copy: float
     """Seconds that COPY took."""
 
@@ -145,7 +145,7 @@ def _worker(supervisor: int) -> str:
 
 
 def _resident(process: str) -> float:
-    """Give the memory of a process and its children, in MiB."""
+    """Give the memory of a process and its children (PSS), in MiB."""
     found = 0.0
     for one in (process, *_children(process)):
         try:
@@ -153,7 +153,7 @@ def _resident(process: str) -> float:
         except OSError:
             continue
         found += next(
-            (int(line.split()[1]) / 1024 for line in lines if line.startswith("Rss:")), 0.0
+            (int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0
         )
     return found
 
