@@ -94,8 +94,8 @@ class Stage(NamedTuple):
     completed: bool = False
 
 
-FILED = 14
-"""Days after which what was delivered lies in the archive: more than the working days until then."""
+FILED = 6
+"""Days after which what was delivered lies in the archive: no more than its working days last at least."""
 
 WITHIN = {"completed": DELIVERED_WITHIN, "delivered": FILED_AFTER}
 
