@@ -18,6 +18,9 @@ from kit.settings import Settings
 
 log = structlog.get_logger()
 
+TOGETHER = 4
+"""Connections taken at one turn at most: of a burst more would wait than the kernel holds, and be reset."""
+
 PAUSE = 1.0
 """Seconds for which no connection is taken where there is no room for one."""
 
@@ -41,7 +44,7 @@ class Server(uvicorn.Server):
         self._taking: set[asyncio.Task[Any]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to take connections, one at a turn: see `take`."""
+        """Begin to take connections, a few at a turn: see `take`."""
         await super().startup(sockets=[])
         for listener in sockets or ():
             listener.setblocking(False)
@@ -60,25 +63,31 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().add_reader(listener, self.take, listener)
 
     def take(self, listener: socket.socket) -> None:
-        """Take one connection, and leave the next to whichever process has a turn first.
+        """Take a few connections, and leave the next to whichever process has a turn first.
 
         All processes listen on one socket. The loop's own server takes all that wait at once, so that of 16
         which come together one process got 14: and they stay, for a balancer keeps its connections open.
         """
+        for _ in range(TOGETHER):
+            if not self._take_one(listener):
+                return
+
+    def _take_one(self, listener: socket.socket) -> bool:
         loop = asyncio.get_running_loop()
         try:
             connection, _ = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # Another process was first, or the client has left.
+            return False  # Another process was first, or the client has left.
         except OSError as error:  # Too many files are open: what waits goes on waiting.
             log.error("connection_not_taken", error=errno.errorcode.get(error.errno or 0))
             loop.remove_reader(listener)
             loop.call_later(PAUSE, self._watch, listener)
-            return
+            return False
         connection.setblocking(False)
         served = loop.create_task(loop.connect_accepted_socket(self._protocol, connection))
         self._taking.add(served)
         served.add_done_callback(self._taking.discard)
+        return True
 
     def _protocol(self) -> asyncio.Protocol:
         kind: Any = self.config.http_protocol_class

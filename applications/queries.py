@@ -137,9 +137,9 @@ async def page(
     day: date,
 ) -> Sequence[Application]:
     """List at most `narrow.limit` + 1 applications, newest first."""
-    statement = _narrowed(visible_to(caller), narrow)
+    statement = _narrowed(visible_to(caller).with_only_columns(*NEWEST), narrow)
     if after is not None:
-        statement = statement.where(_tuple(A.received_at, A.number) < _values(*after))
+        statement = statement.where(_tuple(*NEWEST) < _values(*after))
     spread, limit = _spread(caller, narrow), narrow.limit + 1
 
     def newest(part: Any) -> Any:
@@ -147,25 +147,43 @@ async def page(
 
     if narrow.light is Light.NONE:
         dark = statement.where(col(A.state).in_(sorted(DARK)))
-        statement = _each_told(dark, narrow.state, newest, limit)
+        found = _each_told(dark, narrow.state, newest, limit)
     elif narrow.light is not None:
         if narrow.state in DARK:
             statement = statement.where(sa.false())
-        row = _shining(statement, narrow.light, day, newest)
-        statement = select(row).order_by(*_newest(row)).limit(limit)
+        found = _newest(_shining(statement, narrow.light, day, newest), limit)
     else:
-        statement = _each_told(statement, narrow.state, newest, limit)
+        found = _each_told(statement, narrow.state, newest, limit)
     if has_agencies(caller.reach(May.APPLICATION_READ)):
-        statement = _together(statement, _passed_on(caller, narrow, after, day), limit)
+        found = _newest(_both(found, _passed_on(caller, narrow, after, day)), limit)
+    return await _whole(session, found, _latest(A))
+
+
+NEWEST = (col(A.received_at), col(A.number))
+SOONEST = (col(A.due_on), col(A.number))
+"""Orders of lists. A page is found by these alone, which indexes hold; then its rows are read."""
+
+
+async def _whole(session: AsyncSession, found: Any, order: Sequence[Any]) -> Sequence[Application]:
+    """Read the rows of a page that was found."""
+    page = found.subquery()
+    statement = select(Application).join(page, page.c.number == A.number).order_by(*order)
     rows: Sequence[Application] = (await session.exec(statement)).all()
     return rows
 
 
-def _together(here: Any, passed_on: Any, limit: int) -> Any:
-    """Merge a page of what is here with one of what was here."""
-    both = sa.union_all(sa.select(here.subquery()), sa.select(passed_on.subquery()))
-    row = aliased(Application, both.subquery(), adapt_on_names=True)
-    return select(row).order_by(*_newest(row)).limit(limit)
+def _both(one: Any, other: Any) -> Any:
+    return sa.union_all(*(sa.select(part.subquery()) for part in (one, other))).subquery()
+
+
+def _latest(columns: Any) -> tuple[Any, Any]:
+    return columns.received_at.desc(), columns.number.desc()
+
+
+def _newest(found: Any, limit: int) -> Any:
+    """Take the newest of what was found."""
+    columns = found.c.received_at, found.c.number
+    return sa.select(*columns).order_by(*_latest(found.c)).limit(limit)
 
 
 def _passed_on(
@@ -183,7 +201,7 @@ def _passed_on(
         _of_agencies(reach, col(earlier.agency)),
     )  # fmt: skip
     part = (
-        _narrowed(select(Application), narrow)
+        _narrowed(select(*NEWEST).select_from(Application), narrow)
         .join(ApplicationPart, P.application == A.number)
         .where(P.agency == agency.c.code, ~within(reach), ~twice.exists(), *_lit_so(narrow, day))
         .order_by(col(P.received_at).desc(), col(P.application).desc())
@@ -192,9 +210,7 @@ def _passed_on(
     if after is not None:
         part = part.where(_tuple(P.received_at, P.application) < _values(*after))
     each = part.correlate(agency).lateral()
-    row = aliased(Application, each)
-    every = select(row).select_from(agency.join(each, sa.true()))
-    return every.order_by(*_newest(row)).limit(narrow.limit + 1)
+    return _newest(each, narrow.limit + 1).select_from(agency.join(each, sa.true()))
 
 
 def _lit_so(narrow: ApplicationFilter, day: date) -> list[sa.ColumnElement[bool]]:
@@ -241,18 +257,13 @@ def _merged(statement: Any, spread: dict[Any, list[str]], limit: int) -> Any:
     the longer the more there are.
     """
     if not spread:
-        return statement.order_by(*_newest(A)).limit(limit)
+        return statement.order_by(*_latest(A)).limit(limit)
     values = [_table(found) for found in spread.values()]
     for column, value in zip(spread, values, strict=True):
         statement = statement.where(column == value.c.value)
-    part = statement.order_by(*_newest(A)).limit(limit).correlate(*values).lateral()
-    row = aliased(Application, part)
+    part = statement.order_by(*_latest(A)).limit(limit).correlate(*values).lateral()
     every = reduce(lambda one, other: one.join(other, sa.true()), (*values, part))
-    return select(row).select_from(every).order_by(*_newest(row)).limit(limit)
-
-
-def _newest(row: Any) -> tuple[Any, Any]:
-    return col(row.received_at).desc(), col(row.number).desc()
+    return _newest(part, limit).select_from(every)
 
 
 def _table(values: Sequence[str]) -> Any:
@@ -273,23 +284,21 @@ def _each_told(statement: Any, state: State | None, page: Callable[[Any], Any], 
     if len(parts) == 1:
         return page(parts[0])
     every = sa.union_all(*(sa.select(page(part).subquery()) for part in parts))
-    row = aliased(Application, every.subquery(), adapt_on_names=True)
-    return select(row).order_by(*_newest(row)).limit(limit)
+    return _newest(every.subquery(), limit)
 
 
 def _shining(statement: Any, light: Light, day: date, page: Callable[[Any], Any]) -> Any:
-    """Select those of a light, as a row to choose from: a page of those that are told to shine so, which an
+    """Select those of a light, to choose from: a page of those that are told to shine so, which an
     index gives in order, and all whose light has turned since it was told. Those are few: a worker tells them.
     """
     now_so = statement.where(A.light_told == SHADES[light], col(A.light_until) > day)
     turned = statement.where(sa.text(OPEN), col(A.light_until) <= day, _shines(light, day))
     apart = turned.cte("turned").prefix_with("MATERIALIZED")  # Not walked in the page's order.
-    both = sa.union_all(sa.select(page(now_so).subquery()), sa.select(apart))
-    return aliased(Application, both.subquery(), adapt_on_names=True)
+    return sa.union_all(sa.select(page(now_so).subquery()), sa.select(apart)).subquery()
 
 
 def _tuple(*columns: Any) -> Any:
-    return sa.tuple_(*(col(c) for c in columns))
+    return sa.tuple_(*columns)
 
 
 def _values(*values: Any) -> Any:
@@ -373,18 +382,19 @@ async def tasks(
     if narrow.mine:
         statement = statement.where(col(A.claimed_by) == caller.id, col(A.claimed_until) > now)
     if after is not None:
-        statement = statement.where(_tuple(A.due_on, A.number) > _values(*after))
+        statement = statement.where(_tuple(*SOONEST) > _values(*after))
     limit = narrow.limit + 1
     if narrow.light is None:
-        rows: Sequence[Application] = (await session.exec(_soonest(statement, A, limit))).all()
+        rows: Sequence[Application] = (
+            await session.exec(statement.order_by(*SOONEST).limit(limit))
+        ).all()
         return rows
-    row = _shining(statement, Light(narrow.light), day, lambda part: _soonest(part, A, limit))
-    rows = (await session.exec(_soonest(select(row), row, limit))).all()
-    return rows
-
-
-def _soonest(statement: Any, row: Any, limit: int) -> Any:
-    return statement.order_by(col(row.due_on), col(row.number)).limit(limit)
+    keys = statement.with_only_columns(*SOONEST)
+    shining = _shining(
+        keys, Light(narrow.light), day, lambda part: part.order_by(*SOONEST).limit(limit)
+    )
+    columns = shining.c.due_on, shining.c.number
+    return await _whole(session, sa.select(*columns).order_by(*columns).limit(limit), SOONEST)
 
 
 async def claim(

@@ -4,6 +4,13 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+OFTEN = (5_000, 10, 10)
+"""How much may come to be before the young are looked through, and how often the older are.
+
+What stays is frozen, so a look is short. To look seldom let memory grow by megabytes a minute, of connections
+that had ended long before.
+"""
+
 
 @contextmanager
 def filling() -> Iterator[None]:
@@ -16,5 +23,5 @@ def filling() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        gc.set_threshold(*OFTEN)
         gc.enable()
