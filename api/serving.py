@@ -18,8 +18,8 @@ from kit.settings import Settings
 
 log = structlog.get_logger()
 
-TOGETHER = 4
-"""Connections taken at one turn at most: of a burst more would wait than the kernel holds, and be reset."""
+MOST = 64
+"""Connections taken at one turn at most. Of a burst more would wait than the kernel holds, and be reset."""
 
 PAUSE = 1.0
 """Seconds for which no connection is taken where there is no room for one."""
@@ -41,6 +41,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI, drain: float) -> None:
         super().__init__(config)
         self._state, self._drain, self._leaves = app.state.syt, drain, 0.0
+        self._at_once = 1
         self._taking: set[asyncio.Task[Any]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -63,14 +64,14 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().add_reader(listener, self.take, listener)
 
     def take(self, listener: socket.socket) -> None:
-        """Take a few connections, and leave the next to whichever process has a turn first.
+        """Take a connection, and leave the next to whichever process has a turn first; twice as many each turn
+        while that was not enough.
 
         All processes listen on one socket. The loop's own server takes all that wait at once, so that of 16
         which come together one process got 14: and they stay, for a balancer keeps its connections open.
-        """
-        for _ in range(TOGETHER):
-            if not self._take_one(listener):
-                return
+        """  # fmt: skip
+        has_more = all(self._take_one(listener) for _ in range(self._at_once))
+        self._at_once = min(2 * self._at_once, MOST) if has_more else 1
 
     def _take_one(self, listener: socket.socket) -> bool:
         loop = asyncio.get_running_loop()

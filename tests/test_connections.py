@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from api.serving import TOGETHER, Server
+from api.serving import Server
 
 
 @pytest.fixture
@@ -30,17 +30,19 @@ async def _come(listener: socket.socket, count: int) -> list[asyncio.StreamWrite
     return [(await asyncio.open_connection(*address))[1] for _ in range(count)]
 
 
-async def test_a_turn_takes_a_few_connections(taking: Server, listener: socket.socket) -> None:
+async def test_a_turn_takes_one_connection_and_more_while_more_wait(
+    taking: Server, listener: socket.socket
+) -> None:
     listener.setblocking(False)
-    clients = await _come(listener, 2 * TOGETHER + 1)
+    clients = await _come(listener, 9)
+    for taken in (1, 3, 7, 9, 9):  # Nobody waits any more: no fault.
+        taking.take(listener)
+        await asyncio.gather(*taking._taking)
+        assert len(taking.server_state.connections) == taken
+    clients += await _come(listener, 2)
     taking.take(listener)
     await asyncio.gather(*taking._taking)
-    assert len(taking.server_state.connections) == TOGETHER
-    taking.take(listener)
-    taking.take(listener)
-    taking.take(listener)  # Nobody waits any more: no fault.
-    await asyncio.gather(*taking._taking)
-    assert len(taking.server_state.connections) == 2 * TOGETHER + 1
+    assert len(taking.server_state.connections) == 10
     for client in clients:
         client.close()
 
