@@ -11,13 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import select
 
 from access import service as access
+from access.callers import Caller, Held, reaches_of
 from access.policy import Role
-from api.state import State as Held
+from api.state import State as State_
+from applications import queries
 from applications.clocks import light
 from applications.models import Application
 from kit.clock import today
 from kit.db import transaction
-from schemas.applications import Light, State
+from schemas.applications import ApplicationFilter, Light, State
 from tests.make import Make, Place, key, submit
 from worker import lights
 
@@ -55,7 +57,7 @@ async def rows(
         return (await session.exec(select(Application))).all()
 
 
-async def manager(state: Held, make: Make, places: list[Place]) -> dict[str, str]:
+async def manager(state: State_, make: Make, places: list[Place]) -> dict[str, str]:
     """One who manages several outlets, and none of those that tests before had."""
     who = f"of-{key()}"
     async with transaction(state.sessions) as session:
@@ -84,7 +86,7 @@ async def read(http: httpx.AsyncClient, who: dict[str, str], query: str) -> list
 @pytest.mark.parametrize("shade", [None, *Light])
 @pytest.mark.parametrize("held", [1, 2, PLACES])
 async def test_every_light_of_every_outlet_newest_first(
-    http: httpx.AsyncClient, state: Held, make: Make, places: list[Place],
+    http: httpx.AsyncClient, state: State_, make: Make, places: list[Place],
     rows: Sequence[Application], shade: Light | None, held: int, is_told: bool,
 ) -> None:  # fmt: skip
     if is_told:
@@ -103,6 +105,21 @@ async def test_every_light_of_every_outlet_newest_first(
         for row in sorted(rows, key=lambda r: (r.received_at, r.number), reverse=True)
         if row.outlet == places[0].outlet and shade in (None, light(row, today()))
     ]
+
+
+@pytest.mark.parametrize("shade", [None, *Light])
+@pytest.mark.parametrize("more", [Held(Role.REVIEWER, ""), Held(Role.AUDITOR, "330000")])
+async def test_who_has_outlets_and_more_sees_more_than_his_outlets(
+    state: State_, places: list[Place], rows: Sequence[Application], shade: Light | None, more: Held
+) -> None:  # fmt: skip
+    more = more._replace(scope=more.scope or rows[0].agency)
+    posts = [more, *(Held(Role.OUTLET_MANAGER, place.outlet) for place in places[:2])]
+    who = Caller(id="person:both", role=more.role, reaches=reaches_of(posts))
+    narrow = ApplicationFilter(light=shade, limit=200)
+    async with transaction(state.sessions) as session:
+        found = await queries.page(session, who, narrow, None, today())
+    wanted = {row.number for row in rows if shade in (None, light(row, today()))}
+    assert {row.number for row in found} == wanted
 
 
 @pytest.mark.parametrize("is_told", [False, True], ids=["untold", "told"])
