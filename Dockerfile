@@ -14,7 +14,8 @@ RUN groupadd --gid 10001 syt \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /state --shell /usr/sbin/nologin syt \
  && install --directory --owner syt --group syt --mode 0700 /state
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH SYT_HOME=/state PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/venv/bin:$PATH SYT_HOME=/state PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
 USER 10001:10001
 WORKDIR /state
 EXPOSE 8000

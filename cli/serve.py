@@ -29,6 +29,12 @@ TICK = 0.1
 CONNECTIONS_BESIDE = 20
 """Of the embedded database, beside those of the API: the background process, commands, people."""
 
+TIGHT = {
+    "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072",
+}  # fmt: skip
+"""How the C library keeps memory: what is let go of goes back to the system. Else each thread and each large answer
+leave some behind. As in the Dockerfile."""
+
 LOUD = "local issuer is ON: people's tokens of our own making are believed. Never in production."
 
 Prepare = Callable[[Settings, Database], Coroutine[Any, Any, None]]
@@ -370,6 +376,7 @@ def _environment(settings: Settings, wanted: Wanted, database: Database) -> dict
     public = settings.public_url if "public_url" in settings.model_fields_set else wanted.base_url
     kept = {name: value for name, value in os.environ.items() if name != "SYT_OWNER_URL"}
     return {
+        **TIGHT,
         **kept,
         "SYT_HOME": str(settings.home.resolve()),
         "SYT_DATABASE_URL": database.url,
