@@ -32,8 +32,10 @@ CONNECTIONS_BESIDE = 20
 TIGHT = {
     "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072",
 }  # fmt: skip
-"""How the C library keeps memory: what is let go of goes back to the system. Else each thread and each large answer
-leave some behind. As in the Dockerfile."""
+"""How the C library keeps memory: what is let go of goes back to the system, whichever thread had it.
+
+As in the Dockerfile.
+"""
 
 LOUD = "local issuer is ON: people's tokens of our own making are believed. Never in production."
 
