@@ -252,7 +252,8 @@ class TestEveryColumn:
 PLAIN_BYTES = {
     "access_record.person", "access_record.purpose_commitment", "application.body_digest",
     "application.subject_index", "attempt.name", "event_text.commitment", "evidence_block.hash",
-    "evidence_block.signature", "evidence_key.public", "evidence_span.leaves", "idempotency_key.body_digest",
+    "evidence_block.signature", "evidence_key.public", "evidence_span.leaves", "guide_version.packed",
+    "idempotency_key.body_digest",
     "personnel_archive.token", "rating.token", "ring_key.check_value", "stored_file.sha256",
     "terminal_enrolment.code_index",
     "used_assertion.digest",
