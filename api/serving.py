@@ -64,12 +64,12 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().add_reader(listener, self.take, listener)
 
     def take(self, listener: socket.socket) -> None:
-        """Take a connection, and leave the next to whichever process has a turn first; twice as many each turn
-        while that was not enough.
+        """Take a connection, and leave the next to whichever process has a turn first.
 
+        Twice as many are taken each turn while more wait than were taken.
         All processes listen on one socket. The loop's own server takes all that wait at once, so that of 16
         which come together one process got 14: and they stay, for a balancer keeps its connections open.
-        """  # fmt: skip
+        """
         has_more = all(self._take_one(listener) for _ in range(self._at_once))
         self._at_once = min(2 * self._at_once, MOST) if has_more else 1
 

@@ -144,7 +144,7 @@ def _worker(supervisor: int) -> str:
     raise BenchFailed("there is no worker")
 
 
-def _resident(process: str) -> float:
+def _memory(process: str) -> float:
     """Give the memory of a process and its children (PSS), in MiB."""
     found = 0.0
     for one in (process, *_children(process)):
@@ -162,12 +162,12 @@ def bring_in(
     base: str, token: str, worker: str, data: bytes
 ) -> tuple[dict[str, Any], float, float]:
     """Hand a file in and watch; give what came of it, the memory before, and the most that it took."""
-    idle = peak = _resident(worker)
+    idle = peak = _memory(worker)
     made = _call(f"{base}/v1/outlets/imports", token, data)
     deadline = time.monotonic() + LONGEST
     while made["state"] in ("queued", "running") and time.monotonic() < deadline:
         time.sleep(0.1)
-        peak = max(peak, _resident(worker))
+        peak = max(peak, _memory(worker))
         made = _call(f"{base}/v1/outlets/imports/{made['id']}", token)
     if made["state"] != "done" or made["rejected"]:
         raise BenchFailed(f"the import: {made}")

@@ -13,9 +13,11 @@ from kit.db import BY_INDEX, run
 OPEN_WINDOW = sa.text("""
     WITH fresh AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS upto),
     first AS (
-        SELECT min(e.id) - 1 AS id
-        FROM event e, event_sequencer s, fresh
-        WHERE e.xid >= s.window_to AND e.xid < fresh.upto
+        SELECT min(next.id) - 1 AS id FROM (
+            SELECT e.id FROM event e
+            WHERE e.xid >= (SELECT window_to FROM event_sequencer) AND e.xid < (SELECT upto FROM fresh)
+            OFFSET 0
+        ) AS next
     )
     UPDATE event_sequencer s
     SET window_from = s.window_to, window_to = fresh.upto, done_id = coalesce(first.id, s.done_id)
@@ -24,7 +26,9 @@ OPEN_WINDOW = sa.text("""
     RETURNING 1
 """)
 """Go on to the transactions that have ended since the window before. What is behind the oldest
-transaction still running can't grow any more, so nothing that commits late is passed over."""
+transaction still running can't grow any more, so nothing that commits late is passed over.
+
+Both ends are values before the log is read: joined, a planner without statistics takes one for a filter."""
 
 TELL = sa.text("""
     WITH mark AS (SELECT seq, window_from, window_to, done_id FROM event_sequencer FOR UPDATE),

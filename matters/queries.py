@@ -91,8 +91,13 @@ async def versions_since(
     return [VersionRow(*row) for row in (await session.exec(statement)).all()]  # type: ignore[call-overload]
 
 
+PACK = sa.text("""
+    UPDATE guide_version SET packed = :kept WHERE base_code = :code AND version = :number
+""")
+
+
 async def pack_some(session: AsyncSession) -> int:
-    """Pack published versions that are not: of code that did not know it, or just published. Tell how many.
+    """Pack some published versions that are not; tell how many. Until then processes read them as they are.
 
     The content is read as the database writes it, so that a version reads alike however it comes.
     """
@@ -105,11 +110,13 @@ async def pack_some(session: AsyncSession) -> int:
         .with_for_update(skip_locked=True, key_share=True)
     )
     rows = (await session.exec(statement)).all()  # type: ignore[call-overload]
-    for base_code, number, content in rows:
-        one = (table.base_code == base_code, table.version == number)
-        kept = sa.update(GuideVersion).where(*one).values(packed=packed(content, SMALL))
-        await session.exec(kept.execution_options(synchronize_session=False))
-    return len(rows)
+    kept = [
+        {"code": code, "number": number, "kept": packed(content, SMALL)}
+        for code, number, content in rows
+    ]
+    if kept:
+        await (await session.connection()).execute(PACK, kept)
+    return len(kept)
 
 
 async def layers_since(session: AsyncSession, since: int) -> list[LayerRow]:

@@ -320,7 +320,6 @@ async def _put_in_force(session: AsyncSession, row: Row, *, by: str) -> None:
         if isinstance(error.orig.__cause__, asyncpg.ExclusionViolationError):  # type: ignore[union-attr]
             raise GuideOverlaps() from error
         raise
-    await queries.pack_some(session)
 
 
 async def _withdraw(

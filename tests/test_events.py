@@ -14,8 +14,8 @@ from access.policy import Role
 from api.state import State
 from events import queries
 from events.models import Event
-from events.service import append, tell_some
-from kit.db import transaction
+from events.service import SEQUENCER_LOCK, append, tell_some
+from kit.db import run, transaction
 from tests import make as m
 from tests.make import Make
 
@@ -235,3 +235,19 @@ class TestFeed:
         ]  # fmt: skip
         assert rest["next"] is None
         assert "不办了" not in str(rest)
+
+
+@pytest.mark.parametrize("statement", [queries.OPEN_WINDOW, queries.TELL], ids=["open", "tell"])
+async def test_what_is_planned_on_an_empty_log_reads_by_its_index(
+    state: State, as_new: None, statement: sa.TextClause
+) -> None:
+    """A plan is kept: one that reads a whole month would do so when the month is full."""
+    explained = sa.text(f"EXPLAIN {statement.text}")
+    async with transaction(state.sessions) as session:
+        assert await queries.lead(session, SEQUENCER_LOCK + 1)
+        given = {"limit": 10} if ":limit" in statement.text else {}
+        plan = "\n".join(line for (line,) in await run(session, explained, **given))
+    ranges = [line for line in plan.splitlines() if "Index Cond" in line and "xid" in line]
+    assert ranges
+    assert all("xid >=" in line and "xid <" in line for line in ranges)
+    assert "Seq Scan on event_2" not in plan

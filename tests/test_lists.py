@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import select
 
 from access import service as access
-from access.callers import Caller, Held, reaches_of
+from access.callers import Caller, reaches_of
+from access.callers import Held as Post
 from access.policy import Role
-from api.state import State as State_
+from api.state import State as Held
 from applications import queries
 from applications.clocks import light
 from applications.models import Application
@@ -57,7 +58,7 @@ async def rows(
         return (await session.exec(select(Application))).all()
 
 
-async def manager(state: State_, make: Make, places: list[Place]) -> dict[str, str]:
+async def manager(state: Held, make: Make, places: list[Place]) -> dict[str, str]:
     """One who manages several outlets, and none of those that tests before had."""
     who = f"of-{key()}"
     async with transaction(state.sessions) as session:
@@ -86,7 +87,7 @@ async def read(http: httpx.AsyncClient, who: dict[str, str], query: str) -> list
 @pytest.mark.parametrize("shade", [None, *Light])
 @pytest.mark.parametrize("held", [1, 2, PLACES])
 async def test_every_light_of_every_outlet_newest_first(
-    http: httpx.AsyncClient, state: State_, make: Make, places: list[Place],
+    http: httpx.AsyncClient, state: Held, make: Make, places: list[Place],
     rows: Sequence[Application], shade: Light | None, held: int, is_told: bool,
 ) -> None:  # fmt: skip
     if is_told:
@@ -108,12 +109,12 @@ async def test_every_light_of_every_outlet_newest_first(
 
 
 @pytest.mark.parametrize("shade", [None, *Light])
-@pytest.mark.parametrize("more", [Held(Role.REVIEWER, ""), Held(Role.AUDITOR, "330000")])
+@pytest.mark.parametrize("more", [Post(Role.REVIEWER, ""), Post(Role.AUDITOR, "330000")])
 async def test_who_has_outlets_and_more_sees_more_than_his_outlets(
-    state: State_, places: list[Place], rows: Sequence[Application], shade: Light | None, more: Held
+    state: Held, places: list[Place], rows: Sequence[Application], shade: Light | None, more: Post
 ) -> None:  # fmt: skip
     more = more._replace(scope=more.scope or rows[0].agency)
-    posts = [more, *(Held(Role.OUTLET_MANAGER, place.outlet) for place in places[:2])]
+    posts = [more, *(Post(Role.OUTLET_MANAGER, place.outlet) for place in places[:2])]
     who = Caller(id="person:both", role=more.role, reaches=reaches_of(posts))
     narrow = ApplicationFilter(light=shade, limit=200)
     async with transaction(state.sessions) as session:
