@@ -19,14 +19,12 @@ from api.edge import Edge
 from api.express import Express
 from api.later import Later
 from api.routes import (
-    agencies,
     applications,
     divisions,
     events,
     files,
     matters,
     oauth,
-    outlets,
     pages,
     tasks,
     uploads,
@@ -38,8 +36,7 @@ from kit.telemetry import traces, wanted
 
 BUSY: tuple[Any, ...] = (
     pages.router, matters.router, applications.router, applications.batches, tasks.router,
-    events.router, files.router, uploads.router, outlets.router, divisions.router, agencies.router,
-    oauth.router,
+    events.router, files.router, uploads.router, divisions.router, oauth.router,
 )  # fmt: skip
 """What the main job needs. Health first, which tells when it begins; then the busiest, for they are matched
 one after another."""

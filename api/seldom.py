@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.routes import (
+    agencies,
     agreements,
     archives,
     banks,
@@ -17,6 +18,7 @@ from api.routes import (
     imports,
     looking,
     notices,
+    outlets,
     progress,
     proposals,
     ratings,
@@ -33,7 +35,8 @@ from api.routes import (
 )
 
 ROUTERS: tuple[Any, ...] = (
-    subscriptions.router, supervision.router, imports.router, exports.router, coverage.router,
+    outlets.router, agencies.router, subscriptions.router, supervision.router, imports.router,
+    exports.router, coverage.router,
     documents.router, documents.receipts, progress.router, ratings.router,
     ratings.applicants, notices.router, routing.router, sheets.router, drafting.router,
     catalogue.router, register.router, terminals.router, grants.router, revocations.router,

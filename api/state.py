@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -33,8 +35,10 @@ from kit.generations import Follower
 from kit.heap import filling
 from kit.settings import Settings
 from kit.signing import Signer, load_receipt_signer
-from outlets.finding import Finder
 from terminals.usage import Usage
+
+if TYPE_CHECKING:
+    from outlets.finding import Finder
 
 log = structlog.get_logger()
 
@@ -59,7 +63,6 @@ class State:
     desk: Desk
     grants: GrantsMemory
     tokens: Tokens
-    finder: Finder
     follower: Follower
     counter: Counter
     cores: Cores
@@ -76,6 +79,13 @@ class State:
     """Signs what is handed to applicants."""
     leaving: bool = False
     """Told to stop: no balancer is to send more, and what it sends is still served."""
+
+    @cached_property
+    def finder(self) -> "Finder":
+        """Finds outlets. What it rests on takes long to load: see `_find`."""
+        from outlets.finding import Finder  # noqa: PLC0415 -- this is when
+
+        return Finder(self.desk.registry)
 
 
 def make_state(settings: Settings, database_url: str) -> State:
@@ -98,7 +108,6 @@ def make_state(settings: Settings, database_url: str) -> State:
         tokens=Tokens(
             keys, local_people=settings.local_issuer, issuers=issuers, revoked=revoked
         ),
-        finder=Finder(desk.registry),
         follower=Follower(sessions, memories),
         counter=Counter(desk, intake, serials, sessions, cores), cores=cores,
         vault=Vault(make_store(settings), keys, sessions), buckets=buckets,
@@ -141,6 +150,12 @@ async def _fill(state: State) -> None:
     await _once_there(state.follower.look)
 
 
+async def _find(state: State) -> None:
+    """Make the finder ready beside: who looks for an outlet waits for it, nobody else has to."""
+    await asyncio.to_thread(__import__, "outlets.finding")
+    await state.finder.ready()
+
+
 @asynccontextmanager
 async def running(state: State) -> AsyncIterator[State]:
     """Fill the memories, follow their changes, and at the end let go of nothing unwritten."""
@@ -153,8 +168,7 @@ async def running(state: State) -> AsyncIterator[State]:
         state.follower.follow(), noting, state.reader.keep(), state.sharing.keep(),
         state.usage.keep_writing(), state.watcher.keep(),
     )  # fmt: skip
-    # Who looks for an outlet waits for the finder: nobody else has to.
-    beside = [asyncio.create_task(work) for work in (state.finder.ready(), *always)]
+    beside = [asyncio.create_task(work) for work in (_find(state), *always)]
     try:
         yield state
     finally:
