@@ -168,7 +168,8 @@ async def running(state: State) -> AsyncIterator[State]:
         state.follower.follow(), noting, state.reader.keep(), state.sharing.keep(),
         state.usage.keep_writing(), state.watcher.keep(),
     )  # fmt: skip
-    beside = [asyncio.create_task(work) for work in (_find(state), *always)]
+    once = _find(state), state.desk.catalogue.make_ready()
+    beside = [asyncio.create_task(work) for work in (*once, *always)]
     try:
         yield state
     finally:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
@@ -66,6 +67,16 @@ class HeldVersion(NamedTuple):
     packed: bytes
 
     @property
+    def key(self) -> tuple[str, int]:
+        """Its matter and number."""
+        return self.base_code, self.version
+
+    @property
+    def is_past(self) -> bool:
+        """Whether its time is over."""
+        return self.effective_to is not None and self.effective_to <= today()
+
+    @property
     def content(self) -> dict[str, Any]:
         """Unpack the guide."""
         return queries.unpacked(self.packed)
@@ -109,7 +120,8 @@ class Shelf:
 
     versions: dict[str, Sequence[HeldVersion]] = field(default_factory=dict)
     layers: dict[str, Layers] = field(default_factory=dict)
-    ready: dict[tuple[str, int], CompiledGuide] = field(default_factory=dict)
+    ready: dict[tuple[str, int], CompiledGuide | None] = field(default_factory=dict)
+    """Versions that were compiled; None: it can't be used."""
     stamps: dict[str, dict[str, int]] = field(default_factory=dict)
     """Matter and division to the generation in which it was last changed there."""
 
@@ -129,25 +141,24 @@ class Shelf:
         self.matters[matter.base_code] = matter
         self.generation = max(self.generation, matter.generation)
 
-    def take_version(self, row: queries.VersionRow, packed: bytes) -> None:
-        """Put a version on the shelf; one that can't be used is left where it was, and told."""
-        key = (row.base_code, row.version)
-        held = HeldVersion(*key, row.effective_from, row.effective_to, row.state, packed)
-        try:
-            self._compile(held)
-        except Exception as error:  # One that is broken must not keep all others from being read.
-            log.error("guide_unusable", matter=key[0], version=key[1], error=type(error).__name__)
+    def take_version(self, row: queries.VersionRow, packed: bytes, *, is_change: bool) -> None:
+        """Put a version on the shelf. A change that can't be used leaves what was there where it was."""
+        held = HeldVersion(*row[:5], packed)
+        made = _made(held) if is_change and not held.is_past else None
+        if is_change and made is None and not held.is_past:
             return
         others = [v for v in self.versions.get(row.base_code, ()) if v.version != row.version]
         self.versions[row.base_code] = sorted([held, *others], key=_newest)
+        self.ready.pop(held.key, None)
+        if made is not None:
+            self.ready[held.key] = made
         self._stamp(row.base_code, MASTER, row.generation)
 
-    def _compile(self, held: HeldVersion) -> None:
-        key = (held.base_code, held.version)
-        if held.effective_to is None or held.effective_to > today():
-            self.ready[key] = compile_guide(held)
-        else:
-            self.ready.pop(key, None)
+    def compiled(self, held: HeldVersion) -> CompiledGuide | None:
+        """Give a version that is or will be in force; it is compiled when first asked for."""
+        if held.key not in self.ready:
+            self.ready[held.key] = _made(held)
+        return self.ready[held.key]
 
     def take_layers(self, rows: Iterable[queries.LayerRow]) -> None:
         """Put layers on the shelf. What a place says alike of many matters is one object."""
@@ -198,7 +209,7 @@ class Catalogue:
         for matter in await queries.matters_since(session, since):
             fresh.take_matter(matter)
         async for row, packed in _versions(session, since):
-            fresh.take_version(row, packed)
+            fresh.take_version(row, packed, is_change=since > 0)
             await asyncio.sleep(0)  # To compile takes a millisecond or two: calls go between.
         fresh.take_layers(await queries.layers_since(session, since))
         self._shelf = fresh
@@ -252,14 +263,22 @@ class Catalogue:
 
     def _master(self, matter: str, day: date) -> CompiledGuide | None:
         for held in self._shelf.versions.get(matter, ()):
-            if held.on(day):
-                return self._compiled(held)
+            if held.on(day) and (found := self._compiled(held)) is not None:
+                return found
         return None
 
-    def _compiled(self, held: HeldVersion) -> CompiledGuide:
-        key = (held.base_code, held.version)
-        ready = self._shelf.ready.get(key)
-        return ready or self._past.get((*key, held.effective_to), lambda: compile_guide(held))
+    def _compiled(self, held: HeldVersion) -> CompiledGuide | None:
+        if held.key not in self._shelf.ready and held.is_past:
+            key = (*held.key, held.effective_to)
+            return self._past.get(key, lambda: compile_guide(held))
+        return self._shelf.compiled(held)
+
+    async def make_ready(self) -> None:
+        """Compile what was read at the start and nobody has asked for yet, while calls go between."""
+        for held in chain.from_iterable(list(self._shelf.versions.values())):
+            if not held.is_past:
+                self._compiled(held)
+                await asyncio.sleep(0)
 
     def _in_line(
         self,
@@ -290,13 +309,12 @@ class Catalogue:
         in the morning keeps it, though it was withdrawn at noon.
         """
         held = next((v for v in self._shelf.versions.get(matter, ()) if v.version == number), None)
-        if held is None:
-            return None
+        master = self._compiled(held) if held is not None else None
         layers = self._shelf.layers.get(matter)
-        if layers is None or division is None or day is None:
-            return self._compiled(held)
+        if master is None or layers is None or division is None or day is None:
+            return master
         over = self._in_line(layers, division, day, HeldLayer.was_on)
-        return self._over(self._compiled(held), over)
+        return self._over(master, over)
 
     def in_force(self, day: date) -> list[CompiledGuide]:
         """List the guides in force on a day, in the order of codes."""
@@ -349,6 +367,16 @@ async def _versions(
 
 def _pack(rows: Sequence[queries.VersionRow]) -> list[bytes]:
     return [row.packed or queries.packed(row.content or "") for row in rows]
+
+
+def _made(held: HeldVersion) -> CompiledGuide | None:
+    """Compile a version. One that can't be used is told: it must not keep all others from being read."""
+    try:
+        return compile_guide(held)
+    except Exception as error:
+        kind = type(error).__name__
+        log.error("guide_unusable", matter=held.base_code, version=held.version, error=kind)
+        return None
 
 
 def _among(held: HeldLayer, known: Sequence[HeldLayer]) -> list[HeldLayer]:
