@@ -44,7 +44,7 @@ registry: $(VENV)/.dev ## finding among 300,000 outlets, coverage, large spreads
 scale: $(VENV)/.dev ## lists, claims and submissions among 10^4, 10^6 and 10^7 applications; writes docs/scale.md
 	$(BIN)/python -m bench.scale
 
-soak: $(VENV)/.dev ## ten minutes of steady load, slow clients and a burst; writes docs/scale.md
+soak: $(VENV)/.dev ## ten minutes of steady load, slow clients and two bursts; writes docs/scale.md
 	$(BIN)/python -m bench.soak
 
 torture: $(VENV)/.dev ## load on a service whose parts are killed, stopped and starved; writes docs/reliability.md

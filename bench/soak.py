@@ -1,8 +1,11 @@
-"""`python -m bench.soak`: a steady rate for some minutes, slow clients, and a burst in the middle.
+"""`python -m bench.soak`: a steady rate for some minutes, slow clients, and two bursts between.
 
 Submissions, look-ups and lists; a fifth of all calls comes from clients that send a few bytes at a time and
-read late. Watched are the memory of every process, how soon the latency is after the burst what it was
+read late. Watched are the memory of every process, how soon the latency is after each burst what it was
 before, and that nothing acknowledged is lost.
+
+A burst may raise memory: what a thousand connections held at once is kept for the next thousand. So growth is
+looked for while the rate is steady, and the second burst shows whether another one raises it again.
 """
 
 import argparse
@@ -16,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import linear_regression, median
+from statistics import fmean, linear_regression, median
 from typing import NamedTuple
 
 from bench import marks
@@ -32,6 +35,12 @@ WARM = 60.0
 """Seconds before memory is looked at: what is held once has been filled."""
 
 BURST_SECONDS, BURST_TIMES = 20.0, 5
+BURSTS = (0.4, 0.7)
+"""When they begin, as shares of the whole."""
+
+CALM = 60.0
+"""Seconds after a burst begins, after which memory is looked at again."""
+
 RECOVERED = 2.0
 """A second's median latency within so many times that before the burst is as it was."""
 
@@ -74,15 +83,27 @@ class Course(NamedTuple):
 
     seconds: float
     rate: float
-    burst_at: float
+
+    @property
+    def bursts(self) -> list[float]:
+        """When each begins."""
+        return [self.seconds * share for share in BURSTS]
+
+    def in_burst(self, at: float) -> bool:
+        """Tell whether a moment is within one."""
+        return any(0 <= at - burst < BURST_SECONDS for burst in self.bursts)
 
     def due(self) -> Iterator[float]:
         """Give the moments at which calls are due."""
         at = 0.0
         while at < self.seconds:
             yield at
-            burst = self.burst_at <= at < self.burst_at + BURST_SECONDS
-            at += 1 / (self.rate * (BURST_TIMES if burst else 1))
+            at += 1 / (self.rate * (BURST_TIMES if self.in_burst(at) else 1))
+
+    def stretches(self) -> list[tuple[float, float]]:
+        """Give the times in which the rate is steady and nothing is left of a burst."""
+        begins = [WARM, *(burst + CALM for burst in self.bursts)]
+        return [*zip(begins, [*self.bursts, self.seconds], strict=True)]
 
 
 class Soak:
@@ -173,58 +194,82 @@ def second_medians(calls: list[Call]) -> dict[int, float]:
     return {second: median(found) for second, found in sorted(by_second.items())}
 
 
-def recovery(medians: dict[int, float], course: Course) -> tuple[float, float | None]:
-    """Give the latency before the burst, and how long after it it was so again, for five seconds on end."""
-    before = median(ms for s, ms in medians.items() if WARM / 2 <= s < course.burst_at)
-    end = int(course.burst_at + BURST_SECONDS)
-    for second in range(end, int(course.seconds) - 5):
+def recovery(medians: dict[int, float], burst: float) -> tuple[float, float | None]:
+    """Give the latency before a burst, and how long after it it was so again, for five seconds on end."""
+    before = median(ms for s, ms in medians.items() if burst - WARM / 2 <= s < burst)
+    end = int(burst + BURST_SECONDS)
+    for second in range(end, max(medians) - 5):
         following = [medians.get(second + n, before) for n in range(5)]
         if max(following) <= before * RECOVERED:
-            return before, second - course.burst_at - BURST_SECONDS
+            return before, second - burst - BURST_SECONDS
     return before, None
 
 
-def slopes(seen: Watched) -> list[str]:
-    """Tell how memory went after the warm-up, by process, in a line each."""
-    steady = [(at, sizes) for at, sizes in seen.memory if at >= WARM]
-    if len(steady) < 3:
-        raise BenchFailed("too short to see a slope of memory")
+def slopes(seen: Watched, course: Course) -> list[str]:
+    """Tell how memory went while the rate was steady, by process, in a line each."""
     told = []
-    for name in steady[0][1]:
-        points = [(at / 60, sizes[name]) for at, sizes in steady if name in sizes]
-        slope = linear_regression(*zip(*points, strict=True)).slope
-        first, last = points[0][1], points[-1][1]
+    for name in seen.memory[-1][1]:
+        stretches = [
+            [
+                (at / 60, sizes[name])
+                for at, sizes in seen.memory
+                if begin <= at < end and name in sizes
+            ]
+            for begin, end in course.stretches()
+        ]
+        if min(map(len, stretches)) < 3:
+            raise BenchFailed("too short to see a slope of memory")
+        slope = _common_slope(stretches)
+        levels = ", ".join(f"{fmean(size for _, size in points):.1f}" for points in stretches)
         flat = "flat" if slope < SLOPE_AIM else "**NOT FLAT**"
         told.append(
-            f"{name.split()[0]}: PSS {first:.1f} MiB after {WARM:.0f} s, {last:.1f} MiB at the end, "
-            f"{slope:+.2f} MiB a minute ({flat}: below {SLOPE_AIM:g})"
+            f"{name.split()[0]}: PSS {levels} MiB before, between and after the bursts; "
+            f"{slope:+.2f} MiB a minute while the rate is steady ({flat}: below {SLOPE_AIM:g})"
         )
     return told
+
+
+def _common_slope(stretches: list[list[tuple[float, float]]]) -> float:
+    """Fit one slope to all stretches, each with a level of its own."""
+    centred = [
+        (at - fmean(a for a, _ in points), size - fmean(s for _, s in points))
+        for points in stretches
+        for at, size in points
+    ]
+    return linear_regression(*zip(*centred, strict=True), proportional=True).slope
 
 
 def page(seen: Watched, course: Course, lost: int, untold: int) -> str:
     """Write it as Markdown."""
     medians = second_medians(seen.calls)
-    before, back = recovery(medians, course)
+    recoveries = [recovery(medians, burst) for burst in course.bursts]
     statuses = Counter(call.status for call in seen.calls)
-    burst = [c for c in seen.calls if 0 <= c.at - course.burst_at < BURST_SECONDS]
+    burst = [c for c in seen.calls if course.in_burst(c.at)]
     refused = sum(c.status == 503 for c in burst)
-    met = "met" if back is not None and back <= 60 else "**MISSED**"
-    again = "not within the run" if back is None else f"after {back:.0f} s"
+    latency = "\n".join(f"- {_recovered(*one)}" for one in recoveries)
     counted = ", ".join(f"{status}: {n:,}" for status, n in sorted(statuses.items()))
     wrong = ", ".join(f"{what}: {n}" for what, n in seen.wrong.items()) or "none"
-    memory = "\n".join(f"- memory of {line}" for line in slopes(seen))
+    memory = "\n".join(f"- memory of {line}" for line in slopes(seen, course))
+    begins = " and ".join(f"{at:.0f}" for at in course.bursts)
     return f"""{marks.machine()}; {course.seconds / 60:.1f} minutes at {course.rate:.0f} calls a second \
 ({", ".join(f"{kind} {share:.0%}" for kind, share in MIX)}), {SLOW_SHARE:.0%} of them slow.
 
 - answers by status: {counted}; wrong ones: {wrong}
 - acknowledged submissions that are not in the database: {lost}; events not told: {untold}
-- burst of {BURST_TIMES} times the rate for {BURST_SECONDS:.0f} s at {course.burst_at:.0f} s: \
+- bursts of {BURST_TIMES} times the rate for {BURST_SECONDS:.0f} s at {begins} s: \
 {len(burst):,} calls, {refused:,} answered 503 with Retry-After, all others right
-- median latency of a submission before the burst {before:.1f} ms; as it was (within {RECOVERED:g} times) \
-{again} ({met}: within 60 s)
+{latency}
 {memory}
 """
+
+
+def _recovered(before: float, back: float | None) -> str:
+    met = "met" if back is not None and back <= 60 else "**MISSED**"
+    again = "not within the run" if back is None else f"{back:.0f} s after its end"
+    return (
+        f"median latency of a submission before a burst {before:.1f} ms; as it was "
+        f"(within {RECOVERED:g} times) {again} ({met}: within 60 s)"
+    )
 
 
 def reckon(home: Path, seen: Watched, before: int) -> tuple[int, int]:
@@ -248,7 +293,7 @@ def main() -> int:
     wanted = parser.parse_args()
     os.environ.pop("SYT_HOME", None)
     seconds = wanted.minutes * 60
-    course = Course(seconds, wanted.rate, seconds * 0.5)
+    course = Course(seconds, wanted.rate)
     with new_home() as home, service(home, 2) as (port, supervisor):
         tellers, people = seed(home), invite(home)
         time.sleep(2.5)
