@@ -9,7 +9,7 @@ from agencies.memory import AgenciesMemory
 from divisions.memory import KIND as DIVISIONS
 from divisions.memory import DivisionsMemory
 from kit.crypto import KeyRing
-from kit.generations import Memory
+from kit.generations import Derived, Memory
 from kit.workdays import KIND as CALENDAR
 from kit.workdays import WorkdaysMemory
 from matters.compiled import CompiledGuide
@@ -33,6 +33,8 @@ class Desk:
     registry: RegistryMemory
     calendar: WorkdaysMemory
     routing: RoutingMemory
+    derived: Derived
+    """Worked out from these, and forgotten when any of them changes."""
 
     def permission(
         self, guide: CompiledGuide, outlet: OutletInfo, day: date, teller: TellerInfo | None = None
@@ -51,8 +53,9 @@ def make_desk(keys: KeyRing, *, shows: bool = True) -> tuple[Desk, Mapping[str, 
     catalogue = Catalogue(divisions)
     registry, calendar = RegistryMemory(shows=shows), WorkdaysMemory()
     routing = RoutingMemory(divisions, agencies)
-    desk = Desk(keys, divisions, agencies, catalogue, registry, calendar, routing)
-    return desk, {
+    desk = Desk(keys, divisions, agencies, catalogue, registry, calendar, routing, Derived())
+    memories: dict[str, Memory] = {
         CALENDAR: calendar, DIVISIONS: divisions, AGENCIES: agencies, MATTERS: catalogue,
         OUTLETS: registry, ROUTING: routing,
     }  # fmt: skip
+    return desk, {kind: desk.derived.after(memory) for kind, memory in memories.items()}

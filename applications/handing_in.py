@@ -240,7 +240,9 @@ class Ground(NamedTuple):
 async def _prepare(counter: Counter, filing: Filing) -> Draft:
     """Check everything, and make the row; no statement but the one in a thousand for numbers."""
     desk, wanted = counter.desk, filing.wanted
-    ground = filing.shared.once(wanted.matter, lambda: _ground(desk, filing))
+    caller = filing.caller
+    stands = caller.outlet, caller.teller, wanted.matter, day_of(filing.at)
+    ground = desk.derived.once(stands, lambda: _ground(desk, filing))
     guide = ground.guide
     if wanted.guide_version not in (None, guide.version):
         raise GuideSuperseded(guide_version=guide.version)
@@ -281,7 +283,9 @@ def _routed(desk: Desk, filing: Filing, ground: Ground, faults: list[Fault]) -> 
     """Find the agency of the first step, and add what is wrong with the places of any."""
     asked = map(filing.wanted.form.get, ground.fields)
     by = tuple(value if isinstance(value, str) else value is None for value in asked)
-    legs = filing.shared.once((ground.guide, by), lambda: _legs(desk, filing, ground))
+    goes = ground.guide, ground.outlet.county, by, day_of(filing.at)
+    kept = filing.shared if faults else desk.derived  # What is wrong may be of any length.
+    legs = kept.once(goes, lambda: _legs(desk, filing, ground))
     known = {fault.at for fault in faults}
     for leg in legs:
         if leg.fault is not None and leg.fault.at not in known:

@@ -7,8 +7,8 @@ that reads "all rows stamped after the number I know" misses none.
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -18,6 +18,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from kit.db import Sessions, transaction
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 POLL = 1.0
 """Seconds between two looks."""
@@ -44,6 +46,44 @@ class Memory(Protocol):
 
     async def load(self, session: AsyncSession, since: int) -> None:
         """Read what was stamped after `since`; 0 reads all."""
+
+
+MOST = 5_000
+"""Answers that are kept at most; then all are worked out anew."""
+
+
+class Derived:
+    """What was worked out from memories alone, kept until any of them is read anew.
+
+    All that it depends on beside them is in its key: a day, for one, and never a moment.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Give what has this key; the first who asks makes it. What fails is tried again by the next."""
+        found: T | None = self._known.get(key)
+        if found is None:
+            if len(self._known) >= MOST:
+                self._known.clear()
+            found = self._known[key] = make()
+        return found
+
+    def after(self, memory: Memory) -> Memory:
+        """Give a memory after whose reading nothing is kept of what was worked out before."""
+        return _Forgetting(memory, self._known.clear)
+
+
+class _Forgetting:
+    def __init__(self, memory: Memory, forget: Callable[[], None]) -> None:
+        self._memory, self._forget = memory, forget
+
+    async def load(self, session: AsyncSession, since: int) -> None:
+        try:
+            await self._memory.load(session, since)
+        finally:  # One that was broken off may have changed a part.
+            self._forget()
 
 
 async def raise_generation(session: AsyncSession, kind: str) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from itertools import count
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from api.app import create_app
 from api.state import State, running
 from kit import generations
 from kit.db import Sessions, transaction
-from kit.generations import POLL, Follower
+from kit.generations import POLL, Derived, Follower
 from kit.settings import Settings
 from outlets.models import Terminal
 from outlets.queries import TO_SHOW
@@ -152,3 +153,29 @@ async def test_following_ends_when_told_to_whatever_it_is_at(
         ended = following.done()
         following.cancel()
         assert ended, steps
+
+
+class TestDerived:
+    """What was worked out from memories lasts until any of them is read, whatever comes of the reading."""
+
+    async def test_kept_until_a_memory_is_read(self, state: State) -> None:
+        class Broken:
+            async def load(self, session: object, since: int) -> None:
+                if since:
+                    raise ConnectionResetError
+
+        derived, answers = Derived(), count()
+        memory = derived.after(Broken())
+        async with transaction(state.sessions) as session:
+            seen = [derived.once("key", lambda: next(answers)) for _ in range(2)]
+            await memory.load(session, 0)
+            seen.append(derived.once("key", lambda: next(answers)))
+            with pytest.raises(ConnectionResetError):
+                await memory.load(session, 1)
+        assert [*seen, derived.once("key", lambda: next(answers))] == [0, 0, 1, 2]
+
+    def test_never_more_than_a_process_has_room_for(self) -> None:
+        derived = Derived()
+        for key in range(3 * generations.MOST):
+            derived.once(key, object)
+        assert len(derived._known) <= generations.MOST
