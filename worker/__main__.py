@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 
 import structlog
+import uvloop
 from prometheus_client import start_http_server
 
 from connectors.cores import Cores
@@ -106,7 +107,7 @@ def main() -> None:
     configure(settings.log)
     leave_with_parent()
     try:
-        asyncio.run(work(settings))
+        uvloop.run(work(settings))
     except KeysUnusable as error:
         sys.exit(f"syt: {error}")
 
