@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from access.callers import Caller
 from applications import draft, instant, queries, views
+from applications.actions import Case, allowed
 from applications.checks import content_faults, lost_faults, number_fault, warnings
 from applications.desk import Desk
 from applications.draft import Draft, Filing, Shared
@@ -207,8 +208,26 @@ def _told(counter: Counter, filing: Filing, ready: Draft, written: Written) -> A
     told += [instant.LATER] if ready.core is not None else []
     # It has every field that is shown; to make a row is slow.
     row = cast(Application, _as_written(ready, written))
-    alike = filing.shared.once(ready.likeness(), lambda: views.view(row, caller, desk, filing.at))
+    alike = filing.shared.once(
+        ready.likeness(),
+        lambda: views.view(row, caller, desk, filing.at, _actions(desk, filing, ready)),
+    )
     return Answer(views.made(row, caller, desk, filing.at, told, alike), replayed=False)
+
+
+def _actions(desk: Desk, filing: Filing, ready: Draft) -> list[str]:
+    """List what its teller may do next with what was just handed in.
+
+    All that rules look at in a new application is in the key; who names a file has one of his own.
+    """
+    caller, now = filing.caller, filing.at
+    new = (
+        caller.id, caller.terminal, ready.matter, ready.guide_version, ready.outlet, ready.agency, ready.state,
+        ready.risk_class, ready.materials, ready.promised_due_on, ready.legal_due_on, ready.due_on,
+        ready.pooled, ready.core, ready.held_until is None, day_of(now),
+    )  # fmt: skip
+    kept = filing.shared if ready.files else desk.derived
+    return kept.once(new, lambda: allowed(Case(cast(Application, ready), caller, desk, now)))
 
 
 def _as_written(ready: Draft, written: Written) -> Draft:

@@ -27,8 +27,16 @@ CLOSED = lifecycle.ENDED - {State.COMPLETED, State.DELIVERED}
 """States in which nobody waits for a day."""
 
 
-def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[str, Any]:
-    """Answer with an application, without its contents."""
+def view(
+    row: Application,
+    caller: Caller,
+    desk: Desk,
+    now: datetime,
+    actions: list[str] | None = None,
+) -> dict[str, Any]:
+    """Answer with an application, without its contents; `actions` where they are known already."""
+    if actions is None:
+        actions = allowed(Case(row, caller, desk, now))
     return {
         "number": row.number,
         "state": row.state,
@@ -55,7 +63,7 @@ def view(row: Application, caller: Caller, desk: Desk, now: datetime) -> dict[st
         "proposal": row.proposal,
         "extended_days": row.extended_days,
         "claimed_until": _local(row.claimed_until),
-        "actions": allowed(Case(row, caller, desk, now)),
+        "actions": actions,
         "documents": row.documents,
     }
 
