@@ -37,8 +37,8 @@ HEADING = (
     "row_no", "bank", "outlet_name", "cnaps_code", "county", "township", "township_code", "address",
     "lng", "lat", "phone", "hours", "matters", "kind", "parent",
 )  # fmt: skip
-POINT = 3
-"""Every third row of the second file is a point, and names the row before it."""
+POINT, AWAKE = 3, 900_000
+"""Every third row of the second file is a point, and names the row before it; rows of no measured file."""
 
 
 class Came(NamedTuple):
@@ -197,23 +197,29 @@ def _seconds(done: dict[str, Any]) -> float:
 
 
 def measure(count: int) -> list[Came]:
-    """Bring in files of other rows each."""
+    """Bring in files of other rows, each to a service of its own: outlets that are in take memory, too."""
     files = (
         ("CSV", as_csv(rows(0, count))),
         ("CSV, a third points that name their outlet by its name", as_csv(rows(count, count, points=True))),
         ("XLSX", as_xlsx(rows(2 * count, count))),
     )  # fmt: skip
     found = []
-    with new_home() as home, service(home, 1) as (port, supervisor):
-        card = json.loads((home / "demo.json").read_text())
-        token, worker = card["tokens"]["outlet_admin_province"], _worker(supervisor)
-        bring_in(f"http://127.0.0.1:{port}", token, worker, as_csv(rows(3 * count, 10)))  # Awake.
-        for name, data in files:
-            beside = asyncio.run(copied(cluster_of(home).url(OWNER), files[0][1]))
-            done, idle, peak = bring_in(f"http://127.0.0.1:{port}", token, worker, data)
-            found.append(Came(name, done["rows"], len(data), _seconds(done), idle, peak, beside))
-            print(found[-1].shown(), flush=True)
+    for name, data in files:
+        with new_home() as home, service(home, 1) as (port, supervisor):
+            found.append(_came(home, port, _worker(supervisor), name, data, files[0][1]))
+        print(found[-1].shown(), flush=True)
     return found
+
+
+def _came(home: Path, port: int, worker: str, name: str, data: bytes, line: bytes) -> Came:
+    card = json.loads((home / "demo.json").read_text())
+    url, token = f"http://127.0.0.1:{port}", card["tokens"]["outlet_admin_province"]
+    bring_in(
+        url, token, worker, as_csv(rows(AWAKE, 10))
+    )  # What is loaded at the first file is loaded.
+    beside = asyncio.run(copied(cluster_of(home).url(OWNER), line))
+    done, idle, peak = bring_in(url, token, worker, data)
+    return Came(name, done["rows"], len(data), _seconds(done), idle, peak, beside)
 
 
 def report(found: list[Came]) -> str:
