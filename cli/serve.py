@@ -29,6 +29,10 @@ TICK = 0.1
 CONNECTIONS_BESIDE = 20
 """Of the embedded database, beside those of the API: the background process, commands, people."""
 
+BUFFERS = range(256, 2049)
+"""MiB that the embedded database may hold of its pages; within it an eighth of the machine's memory. Of ten
+million applications the indexes that every submission is put into are larger than the least of it."""
+
 TIGHT = {
     "MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072",
 }  # fmt: skip
@@ -239,8 +243,10 @@ def serve(
         def start_cluster() -> None:
             if database.cluster is not None:
                 each = settings.pool_size + settings.submission_lanes + 1
-                connections = wanted.workers * each + CONNECTIONS_BESIDE
-                database.cluster.start(f"max_connections = {max(100, connections)}\n")
+                connections = max(100, wanted.workers * each + CONNECTIONS_BESIDE)
+                database.cluster.start(
+                    f"max_connections = {connections}\nshared_buffers = {_buffers()}MB\n"
+                )
 
         with _ended(supervisor, database):
             stop.check()
@@ -258,6 +264,11 @@ def serve(
             _add_beside(supervisor, settings, wanted, core)
             _greet(settings, greet)
             supervisor.watch(database.cluster, start_cluster)
+
+
+def _buffers() -> int:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    return sorted((BUFFERS[0], memory // 8, BUFFERS[-1]))[1]
 
 
 def _add_beside(

@@ -66,13 +66,17 @@ class Derived:
         found: T | None = self._known.get(key)
         if found is None:
             if len(self._known) >= MOST:
-                self._known.clear()
+                self.forget()
             found = self._known[key] = make()
         return found
 
+    def forget(self) -> None:
+        """Keep nothing of what was worked out before."""
+        self._known.clear()
+
     def after(self, memory: Memory) -> Memory:
-        """Give a memory after whose reading nothing is kept of what was worked out before."""
-        return _Forgetting(memory, self._known.clear)
+        """Give a memory after whose reading nothing is kept."""
+        return _Forgetting(memory, self.forget)
 
 
 class _Forgetting:

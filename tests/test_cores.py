@@ -238,10 +238,12 @@ class TestInOneCall:
         bank = registry.outlet(place.outlet).agreement or ""
         before = registry.agreements[bank]
         registry.agreements[bank] = before._replace(max_delegation=Delegation.D2)
+        state.desk.derived.forget()
         try:
             accepted = await hand_in(http, make, place)
         finally:
             registry.agreements[bank] = before
+            state.desk.derived.forget()
         assert (accepted["state"], codes(accepted)) == ("accepted", [])
         assert await core.completions() == []
         assert await rows(state.sessions, CoreCall) == []
