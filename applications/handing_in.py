@@ -36,6 +36,10 @@ BREATH = 16
 """Of how many of a batch others wait for the end: to check one takes about a tenth of a millisecond."""
 
 
+PLACE = 12
+"""Characters of a place's code at most: what is longer is none, and is not kept."""
+
+
 class Answer(NamedTuple):
     """What a submission is answered with."""
 
@@ -303,7 +307,8 @@ def _routed(desk: Desk, filing: Filing, ground: Ground, faults: list[Fault]) -> 
     asked = map(filing.wanted.form.get, ground.fields)
     by = tuple(value if isinstance(value, str) else value is None for value in asked)
     goes = ground.guide, ground.outlet.county, by, day_of(filing.at)
-    kept = filing.shared if faults else desk.derived  # What is wrong may be of any length.
+    is_short = all(len(value) <= PLACE for value in by if isinstance(value, str))
+    kept = desk.derived if is_short and not faults else filing.shared
     legs = kept.once(goes, lambda: _legs(desk, filing, ground))
     known = {fault.at for fault in faults}
     for leg in legs:

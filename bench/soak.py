@@ -11,6 +11,7 @@ looked for while the rate is steady, and the second burst shows whether another 
 import argparse
 import asyncio
 import itertools
+import math
 import os
 import re
 import sys
@@ -189,7 +190,7 @@ def second_medians(calls: list[Call]) -> dict[int, float]:
     """Give the median latency of quick clients' submissions, second by second."""
     by_second: dict[int, list[float]] = {}
     for call in calls:
-        if call.kind == "submit" and not call.slow:
+        if call.kind == "submit" and call.status == 201 and not call.slow:
             by_second.setdefault(int(call.at), []).append(call.ms)
     return {second: median(found) for second, found in sorted(by_second.items())}
 
@@ -197,9 +198,9 @@ def second_medians(calls: list[Call]) -> dict[int, float]:
 def recovery(medians: dict[int, float], burst: float) -> tuple[float, float | None]:
     """Give the latency before a burst, and how long after it it was so again, for five seconds on end."""
     before = median(ms for s, ms in medians.items() if burst - WARM / 2 <= s < burst)
-    end = int(burst + BURST_SECONDS)
+    end = math.ceil(burst + BURST_SECONDS)
     for second in range(end, max(medians) - 5):
-        following = [medians.get(second + n, before) for n in range(5)]
+        following = [medians.get(second + n, math.inf) for n in range(5)]
         if max(following) <= before * RECOVERED:
             return before, second - burst - BURST_SECONDS
     return before, None

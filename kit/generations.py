@@ -48,8 +48,8 @@ class Memory(Protocol):
         """Read what was stamped after `since`; 0 reads all."""
 
 
-MOST = 5_000
-"""Answers that are kept at most; then all are worked out anew."""
+MOST = 1_000
+"""Answers that are kept at most; then all are worked out anew. Each may hold on to a guide."""
 
 
 class Derived:

@@ -275,9 +275,10 @@ class Catalogue:
 
     async def make_ready(self) -> None:
         """Compile what was read at the start and nobody has asked for yet, while calls go between."""
-        for held in chain.from_iterable(list(self._shelf.versions.values())):
+        shelf = self._shelf  # One that is put in its place meanwhile has newer rows.
+        for held in chain.from_iterable(list(shelf.versions.values())):
             if not held.is_past:
-                self._compiled(held)
+                shelf.compiled(held)
                 await asyncio.sleep(0)
 
     def _in_line(
