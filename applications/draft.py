@@ -1,11 +1,11 @@
 """A submission made ready to be written: the row's values, sealed, before any statement."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
@@ -16,6 +16,7 @@ from applications.desk import Desk
 from applications.numbers import number
 from kit.clock import CHINA, day_of
 from kit.crypto import KeyRing
+from kit.once import Once
 from kit.workdays import Workdays
 from matters.compiled import CompiledGuide
 from schemas.applications import ApplicationSubmit, HandedIn, Organization, State
@@ -129,21 +130,8 @@ def pledges(materials: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["TOL"] * tolerant + ["COM"] * committed
 
 
-T = TypeVar("T")
-
-
-class Shared:
+class Shared(Once):
     """What the applications of one call share, worked out once: one teller hands them in, at one moment."""
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, Any] = {}
-
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Give what has this key; the first who asks makes it. What fails is tried again by the next."""
-        found: T | None = self._known.get(key)
-        if found is None:
-            found = self._known[key] = make()
-        return found
 
 
 class Filing(NamedTuple):

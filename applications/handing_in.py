@@ -35,7 +35,6 @@ from schemas.guides import Delegation
 BREATH = 16
 """Of how many of a batch others wait for the end: to check one takes about a tenth of a millisecond."""
 
-
 PLACE = 12
 """Characters of a place's code at most: what is longer is none, and is not kept."""
 

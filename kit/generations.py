@@ -7,8 +7,8 @@ that reads "all rows stamped after the number I know" misses none.
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import sqlalchemy as sa
 import structlog
@@ -16,10 +16,9 @@ from sqlmodel import Field, SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kit.db import Sessions, transaction
+from kit.once import Once
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 POLL = 1.0
 """Seconds between two looks."""
@@ -48,31 +47,11 @@ class Memory(Protocol):
         """Read what was stamped after `since`; 0 reads all."""
 
 
-MOST = 1_000
-"""Answers that are kept at most; then all are worked out anew. Each may hold on to a guide."""
-
-
-class Derived:
+class Derived(Once):
     """What was worked out from memories alone, kept until any of them is read anew.
 
     All that it depends on beside them is in its key: a day, for one, and never a moment.
     """
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, Any] = {}
-
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Give what has this key; the first who asks makes it. What fails is tried again by the next."""
-        found: T | None = self._known.get(key)
-        if found is None:
-            if len(self._known) >= MOST:
-                self.forget()
-            found = self._known[key] = make()
-        return found
-
-    def forget(self) -> None:
-        """Keep nothing of what was worked out before."""
-        self._known.clear()
 
     def after(self, memory: Memory) -> Memory:
         """Give a memory after whose reading nothing is kept."""

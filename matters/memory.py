@@ -276,7 +276,7 @@ class Catalogue:
     async def make_ready(self) -> None:
         """Compile what was read at the start and nobody has asked for yet, while calls go between."""
         shelf = self._shelf  # One that is put in its place meanwhile has newer rows.
-        for held in chain.from_iterable(list(shelf.versions.values())):
+        for held in chain.from_iterable(shelf.versions.values()):
             if not held.is_past:
                 shelf.compiled(held)
                 await asyncio.sleep(0)

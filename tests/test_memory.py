@@ -13,6 +13,7 @@ from api.state import State, running
 from kit import generations
 from kit.db import Sessions, transaction
 from kit.generations import POLL, Derived, Follower
+from kit.once import MOST
 from kit.settings import Settings
 from outlets.models import Terminal
 from outlets.queries import TO_SHOW
@@ -176,6 +177,6 @@ class TestDerived:
 
     def test_never_more_than_a_process_has_room_for(self) -> None:
         derived = Derived()
-        for key in range(3 * generations.MOST):
+        for key in range(3 * MOST):
             derived.once(key, object)
-        assert len(derived._known) <= generations.MOST
+        assert len(derived._known) <= MOST
