@@ -106,9 +106,8 @@ TRIED: dict[str, Try] = {
     **dict.fromkeys(
         (
             "list_matters", "get_matter", "get_guide", "list_applications", "list_tasks", "list_events",
-            "list_outlets", "get_outlet", "export_outlets", "get_coverage", "get_coverage_map",
+            "list_outlets", "get_outlet", "export_outlets",
             "list_divisions", "get_division", "list_agencies",
-            "list_routing_gaps",
             "get_guide_page", "get_guide_print", "get_version", "lint_version", "diff_versions",
             "list_changes", "report_conformity", "report_missing", "report_expiring", "list_items",
             "list_documents", "list_outdated", "list_packages", "list_asked_materials",
@@ -120,6 +119,8 @@ TRIED: dict[str, Try] = {
         ),
         PLAIN,
     ),
+    **dict.fromkeys(("get_coverage", "get_coverage_map"), Try(query="division=330106")),
+    "list_routing_gaps": Try(query=f"matter={m.RECORD}"),
     "submit_application": Try(m.body(consent=False), {"Idempotency-Key": "k" * 8}),
     "submit_batch": Try({"items": [{"key": "k" * 8, "application": m.body(consent=False)}]}),
     "get_application": SEEN,
