@@ -3,10 +3,10 @@
 import itertools
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 import orjson
@@ -45,11 +45,39 @@ class Place:
     teller: str
 
 
+T = TypeVar("T")
+MOST = 16
+"""As many of a kind are made at once, in the end."""
+
+
+@dataclass
+class Stock(Generic[T]):
+    """What was made ahead of the tests that will ask for it."""
+
+    held: list[T] = field(default_factory=list)
+    _last: int = 0
+
+    def more(self) -> int:
+        """Say how many to make: one, and the more the oftener they are asked for."""
+        self._last = min(2 * self._last, MOST) or 1
+        return self._last
+
+
+def _place(county: str) -> Place:
+    number = f"{county}9{(FIRST + next(serial)) % BELOW:05}"
+    return Place(number, str(uuid7()), ECKey.generate_key("P-256"), f"{number}-01")
+
+
 class Make:
-    """Makes what a test is about, in the database and in memory."""
+    """Makes what a test is about, in the database and in memory.
+
+    Of what is asked for again and again some more is made at once, each for one test: it takes no longer.
+    """
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self._places: dict[tuple[Any, ...], Stock[Place]] = {}
+        self._persons: dict[tuple[Role, str], Stock[str]] = {}
 
     async def settle(self) -> None:
         """Let this process see at once what has changed."""
@@ -60,27 +88,45 @@ class Make:
         agreement: str | None = agreement_number("SRCB"), qualified_until: date | None = date(2099, 1, 1),
     ) -> Place:  # fmt: skip
         """An outlet that may do what the guide lets it, unless the test says otherwise."""
-        n = next(serial)
-        number, terminal = f"{county}9{(FIRST + n) % BELOW:05}", uuid7()
-        key = ECKey.generate_key("P-256")
-        await load_registry(self.state.sessions, {
-            "outlets": [{
-                "number": number, "name": f"测试网点{n}(样例)", "bank": "SRCB", "agreement": agreement,
-                "kind": "bank_branch", "service_class": service_class, "status": status,
-                "division": f"{county}002", "address": f"样例路{n}号", "phone": "12333", "hours": "",
-                "windows": 1, "is_sample": True, "version": 1,
-            }],
-            "terminals": [{
-                "id": terminal, "outlet": number, "name": "终端", "status": "active",
-                "public_jwk": key.as_dict(private=False), "version": 1,
-            }],
-            "tellers": [{
-                "code": f"{number}-01", "outlet": number, "status": "active",
-                "qualified_until": qualified_until, "version": 1,
-            }],
-        })  # fmt: skip
+        alike = (county, service_class, status, agreement, qualified_until)
+        stock = self._places.setdefault(alike, Stock())
+        if not stock.held:
+            stock.held += await self._open(stock.more(), *alike)
+        place = stock.held.pop()
         await self.settle()
-        return Place(number, str(terminal), key, f"{number}-01")
+        return place
+
+    async def _open(
+        self, count: int, county: str, service_class: str, status: str, agreement: str | None,
+        qualified_until: date | None,
+    ) -> list[Place]:  # fmt: skip
+        places = [_place(county) for _ in range(count)]
+        outlets = [
+            {
+                "number": place.outlet, "name": f"测试网点{place.outlet}(样例)", "bank": "SRCB",
+                "agreement": agreement, "kind": "bank_branch", "service_class": service_class,
+                "status": status, "division": f"{county}002", "address": f"样例路{place.outlet}号",
+                "phone": "12333", "hours": "", "windows": 1, "is_sample": True, "version": 1,
+            }
+            for place in places
+        ]  # fmt: skip
+        terminals = [
+            {
+                "id": uuid.UUID(place.terminal), "outlet": place.outlet, "name": "终端",
+                "status": "active", "public_jwk": place.key.as_dict(private=False), "version": 1,
+            }
+            for place in places
+        ]  # fmt: skip
+        tellers = [
+            {
+                "code": place.teller, "outlet": place.outlet, "status": "active",
+                "qualified_until": qualified_until, "version": 1,
+            }
+            for place in places
+        ]  # fmt: skip
+        rows = {"outlets": outlets, "terminals": terminals, "tellers": tellers}
+        await load_registry(self.state.sessions, rows)
+        return places
 
     async def change(self, table: type[Outlet | Terminal | Teller], **row: Any) -> None:
         """Change a row of the registry, by its key; what is not named stays."""
@@ -109,12 +155,25 @@ class Make:
         self, role: Role, scope: str = "330106", subject: str | None = None
     ) -> dict[str, str]:
         """Headers of a person who holds a role within a scope."""
-        who = subject or f"{role}-{scope}-{next(serial)}"
-        async with transaction(self.state.sessions) as session:
-            await access.ensure_grant(session, who, role, scope, by="person:test")
+        who = subject or await self._somebody(role, scope)
+        if subject:
+            await self._appoint([subject], role, scope)
         await self.settle()
         token = self.state.tokens.for_person(who, seconds=900)
         return {"Authorization": f"Bearer {token}"}
+
+    async def _somebody(self, role: Role, scope: str) -> str:
+        stock = self._persons.setdefault((role, scope), Stock())
+        if not stock.held:
+            names = [f"{role}-{scope}-{next(serial)}" for _ in range(stock.more())]
+            await self._appoint(names, role, scope)
+            stock.held += names
+        return stock.held.pop()
+
+    async def _appoint(self, names: list[str], role: Role, scope: str) -> None:
+        async with transaction(self.state.sessions) as session:
+            for name in names:
+                await access.ensure_grant(session, name, role, scope, by="person:test")
 
     def assertion(self, place: Place, **changed: Any) -> str:
         """An assertion of the place's terminal; `changed` claims replace the right ones."""
