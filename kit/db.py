@@ -233,8 +233,8 @@ async def read_as_of_now(session: AsyncSession) -> None:
     """Let all that a transaction reads be of one moment; said before anything is read. It can't write."""
     await run(session, sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     longer = sa.text(
-        "SELECT set_config(name, limits.value, true) FROM pg_settings JOIN jsonb_each_text(:limits)"
-        " limits (key, value) ON limits.key = name"  # PostgreSQL 16 does not know all of them.
+        "SELECT set_config(key, value, true) FROM jsonb_each_text(:limits)"
+        " WHERE current_setting(key, true) IS NOT NULL"  # PostgreSQL 16 does not know all of them.
     ).bindparams(sa.bindparam("limits", type_=JSONB))
     await run(session, longer, limits=READING)
 
