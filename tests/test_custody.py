@@ -203,7 +203,7 @@ class TestEveryColumn:
     async def test_one_byte_changed_is_found(
         self, full: None, state: State, owner: AsyncEngine
     ) -> None:
-        wrong = {}
+        wrong: dict[tuple[str, object], list[str]] = {}
         for column in COLUMNS:
             held = await values(state, column)
             assert held, f"fill {column.name} in the fixture: a sealed column is shown to be one"
