@@ -90,11 +90,20 @@ class Make:
         """An outlet that may do what the guide lets it, unless the test says otherwise."""
         alike = (county, service_class, status, agreement, qualified_until)
         stock = self._places.setdefault(alike, Stock())
-        if not stock.held:
-            stock.held += await self._open(stock.more(), *alike)
-        place = stock.held.pop()
         await self.settle()
-        return place
+        if not stock.held or not self._is_new(stock.held[-1], status):
+            stock.held = await self._open(stock.more() if status == "active" else 1, *alike)
+            await self.settle()
+        return stock.held.pop()
+
+    def _is_new(self, place: Place, status: str) -> bool:
+        """Tell whether no job of a test before has had a hand in it: an agreement's end closes outlets."""
+        held = self.state.desk.registry
+        outlet, terminal = held.outlets[place.outlet], held.terminals[place.terminal]
+        teller = held.tellers[place.teller]
+        return (outlet.version, outlet.status, terminal.status, teller.status) == (
+            1, status, "active", "active",
+        )  # fmt: skip
 
     async def _open(
         self, count: int, county: str, service_class: str, status: str, agreement: str | None,
@@ -124,7 +133,9 @@ class Make:
             }
             for place in places
         ]  # fmt: skip
-        rows = {"outlets": outlets, "terminals": terminals, "tellers": tellers}
+        rows: dict[str, list[dict[str, Any]]] = {
+            "outlets": outlets, "terminals": terminals, "tellers": tellers,
+        }  # fmt: skip
         await load_registry(self.state.sessions, rows)
         return places
 
@@ -155,25 +166,26 @@ class Make:
         self, role: Role, scope: str = "330106", subject: str | None = None
     ) -> dict[str, str]:
         """Headers of a person who holds a role within a scope."""
+        await self.settle()
         who = subject or await self._somebody(role, scope)
         if subject:
             await self._appoint([subject], role, scope)
-        await self.settle()
         token = self.state.tokens.for_person(who, seconds=900)
         return {"Authorization": f"Bearer {token}"}
 
     async def _somebody(self, role: Role, scope: str) -> str:
         stock = self._persons.setdefault((role, scope), Stock())
-        if not stock.held:
+        if not stock.held or not self.state.grants.caller(stock.held[-1]).reaches:
             names = [f"{role}-{scope}-{next(serial)}" for _ in range(stock.more())]
             await self._appoint(names, role, scope)
-            stock.held += names
+            stock.held = names
         return stock.held.pop()
 
     async def _appoint(self, names: list[str], role: Role, scope: str) -> None:
         async with transaction(self.state.sessions) as session:
             for name in names:
                 await access.ensure_grant(session, name, role, scope, by="person:test")
+        await self.settle()
 
     def assertion(self, place: Place, **changed: Any) -> str:
         """An assertion of the place's terminal; `changed` claims replace the right ones."""
