@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from access import service as access
+from access.models import Grant
 from access.policy import Role
 from api.state import State
 from cli.load import load_registry, put_rows, shipped_guide
@@ -46,8 +47,8 @@ class Place:
 
 
 T = TypeVar("T")
-MOST = 16
-"""As many of a kind are made at once, in the end."""
+FEWEST, MOST = 4, 16
+"""As many of a kind are made at once, at first and in the end."""
 
 
 @dataclass
@@ -58,8 +59,8 @@ class Stock(Generic[T]):
     _last: int = 0
 
     def more(self) -> int:
-        """Say how many to make: one, and the more the oftener they are asked for."""
-        self._last = min(2 * self._last, MOST) or 1
+        """Say how many to make: a few, and the more the oftener they are asked for."""
+        self._last = min(2 * self._last, MOST) or FEWEST
         return self._last
 
 
@@ -94,6 +95,7 @@ class Make:
         if not stock.held or not self._is_new(stock.held[-1], status):
             stock.held = await self._open(stock.more() if status == "active" else 1, *alike)
             await self.settle()
+        self.state.desk.derived.forget()  # As it is after each outlet that is made.
         return stock.held.pop()
 
     def _is_new(self, place: Place, status: str) -> bool:
@@ -183,8 +185,14 @@ class Make:
 
     async def _appoint(self, names: list[str], role: Role, scope: str) -> None:
         async with transaction(self.state.sessions) as session:
-            for name in names:
-                await access.ensure_grant(session, name, role, scope, by="person:test")
+            one, *others = names
+            grant = await access.ensure_grant(session, one, role, scope, by="person:test")
+            alike = grant.model_dump(exclude={"id", "subject", "created_at"})
+            rows = [Grant(**alike, subject=name) for name in others]
+            session.add_all(rows)
+            await session.flush()
+            for row in rows:
+                access._note(session, row, "grant", "person:test")
         await self.settle()
 
     def assertion(self, place: Place, **changed: Any) -> str:

@@ -6,9 +6,11 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -34,7 +36,12 @@ def day(days: int = 0) -> str:
 
 def content(**changed: Any) -> dict[str, Any]:
     """The claim of a resident pension: five days promised, papers of several kinds."""
-    return {**shipped_guide(m.PENSION).guide.model_dump(mode="json"), **changed}
+    return {**orjson.loads(_pension()), **changed}
+
+
+@cache
+def _pension() -> bytes:
+    return orjson.dumps(shipped_guide(m.PENSION).guide.model_dump(mode="json"))
 
 
 @dataclass

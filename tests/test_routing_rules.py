@@ -38,11 +38,13 @@ def rule(**changed: Any) -> RoutingRule:
 def rules(state: State) -> Iterator[list[RoutingRule]]:
     """The rules that a process holds, to be changed by a test; afterwards they are as they were."""
     held, before = state.desk.routing, state.desk.routing.all
+    state.desk.derived.forget()
     yield [
         rule(**{k: v for k, v in one._asdict().items() if k != "digits"}, generation=0)
         for one in before
     ]
     held.all, held._of = before, {}
+    state.desk.derived.forget()
 
 
 def find(state: State, matter: str = m.RECORD, on: date | None = None) -> list[Gap]:

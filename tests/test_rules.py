@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -38,6 +39,11 @@ def sources() -> list[pathlib.Path]:
     return [p for name in PACKAGES for p in (ROOT / name).rglob("*.py")]
 
 
+@cache
+def parsed(path: pathlib.Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def test_the_wheel_names_every_package() -> None:
     found = {p.parent.name for p in ROOT.glob("*/__init__.py")} - {"tests", "bench", "torture"}
     assert set(PACKAGES) == found
@@ -64,7 +70,7 @@ def test_only_one_place_commits() -> None:
     found = {
         str(p.relative_to(ROOT))
         for p in sources()
-        for node in ast.walk(ast.parse(p.read_text()))
+        for node in ast.walk(parsed(p))
         if isinstance(node, ast.Attribute) and node.attr in {"commit", "begin", "rollback"}
     }
     assert found <= COMMITS, found - COMMITS
@@ -77,17 +83,21 @@ def test_sql_stands_in_queries() -> None:
         str(p.relative_to(ROOT))
         for p in sources()
         if p.name in ("service.py", "rules.py", "permissions.py") or "routes" in p.parts
-        for node in ast.walk(ast.parse(p.read_text()))
+        for node in ast.walk(parsed(p))
         if isinstance(node, ast.Attribute) and node.attr == "exec"
     }
     assert found == set()
+
+
+distributions = cache(importlib.metadata.packages_distributions)
+"""Reads what each distribution holds: seconds."""
 
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_package_is_ours(name: str) -> None:
     """A generic top-level name must hide no module of Python's and none of a dependency's."""
     assert name not in sys.stdlib_module_names
-    assert set(importlib.metadata.packages_distributions().get(name, [])) <= {"syt"}
+    assert set(distributions().get(name, [])) <= {"syt"}
     assert pathlib.Path(importlib.import_module(name).__file__ or "").is_relative_to(ROOT)
 
 
@@ -114,7 +124,7 @@ def test_functions_are_short() -> None:
         (node.end_lineno or 0) - node.lineno + 1
         for p in sources()
         if "versions" not in p.parts
-        for node in ast.walk(ast.parse(p.read_text()))
+        for node in ast.walk(parsed(p))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     assert lengths[len(lengths) // 2] <= 10
@@ -127,7 +137,7 @@ def test_routes_and_dependencies_are_coroutines() -> None:
     plain = [
         f"{p.name}:{node.name}"
         for p in (ROOT / "api" / "routes").glob("*.py")
-        for node in ast.parse(p.read_text()).body
+        for node in parsed(p).body
         if isinstance(node, ast.FunctionDef) and node.decorator_list
     ]
     assert plain == []
