@@ -1,8 +1,8 @@
 """`python -m bench.scale`: every kind of call at ten thousand, a million and ten million applications.
 
-Each load is measured beside a reference, a call that asks the database for nothing (`/health/ready`), in turns
-on the same service, with one client and with sixteen. What counts is the ratio of the two, at one size against
-the smallest: so the machine's noise falls out of it.
+A service runs on each, and each load is measured in turns on all of them, with one client and with sixteen.
+What counts is the ratio of a round at one size to the round beside it at the smallest: so the machine's noise
+falls out of it. A call that asks for nothing (`/health/ready`) is among the loads, and shows what is left.
 """
 
 import argparse
@@ -12,15 +12,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import count, cycle
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench import marks
-from bench.client import closed, get, open_loop
+from bench.client import closed, open_loop
 from bench.fill import Filled, fill
 from bench.load import Round
 from bench.loads import AIMED, GIVE_BACK, Load, Site, loads, submissions
@@ -40,6 +40,9 @@ LONGER = "other length"
 TAIL_AIM = 4.0
 """p99 / p50 of submissions at half of the highest rate."""
 
+TAILS = 3
+"""How often they are looked at."""
+
 PATIENCE, CALM, IDLE = 900.0, 8.0, 0.1
 """Seconds; seconds of a look; the share of a processor below which a process has nothing to do."""
 
@@ -50,50 +53,29 @@ SPREAD_CLIENTS, SPREAD_SECONDS = 64, 8.0
 
 
 class Effort(NamedTuple):
-    """How long to measure a load: rounds, seconds of a round, of the reference beside it."""
+    """How long to measure a load: rounds, and seconds of a round."""
 
-    rounds: int = 3
-    seconds: float = 0.4
-    beside: float = 0.2
+    rounds: int = 5
+    seconds: float = 0.3
 
 
 @dataclass
 class Measured:
     """A load at one size with one number of clients."""
 
-    name: str
-    kind: str
-    shape: str
-    """How many items an answer holds."""
+    load: Load
     clients: int
     rounds: list[Round] = field(default_factory=list)
-    beside: list[Round] = field(default_factory=list)
 
     @property
     def p50(self) -> float:
         """Milliseconds."""
         return median(one.p50 for one in self.rounds)
 
-    @property
-    def rate(self) -> float:
-        """Right answers a second."""
-        return median(one.rate for one in self.rounds)
-
-    def beside_reference(self, figure: str) -> float:
-        """Give a figure in units of the reference's, round by round: neighbours share their noise."""
-        pairs = zip(self.rounds, self.beside, strict=True)
+    def against(self, base: "Measured", figure: str) -> float:
+        """Give a figure in units of the smallest size's, round by round: neighbours share their noise."""
+        pairs = zip(self.rounds, base.rounds, strict=True)
         return float(median(getattr(a, figure) / getattr(b, figure) for a, b in pairs))
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Tell which load this is at every size."""
-        return self.name, self.clients
-
-    @classmethod
-    def read(cls, kept: dict[str, Any]) -> "Measured":
-        """Read what `asdict` wrote."""
-        rounds, beside = ([Round(**r) for r in kept[name]] for name in ("rounds", "beside"))
-        return cls(**kept | {"rounds": rounds, "beside": beside})
 
 
 class Tail(NamedTuple):
@@ -102,42 +84,37 @@ class Tail(NamedTuple):
     highest: float
     half: Round
 
+    @property
+    def ratio(self) -> float:
+        """p99 in units of p50."""
+        return self.half.p99 / self.half.p50
+
 
 class Size(NamedTuple):
     """All that was measured at one size."""
 
     rows: int
     filled: Filled | None
-    measured: dict[tuple[str, int], Measured]
-    tail: Tail
-
-    def write(self, home: Path) -> None:
-        """Keep it beside its home, for the page of a later run."""
-        tail = {"highest": self.tail.highest, "half": asdict(self.tail.half)}
-        kept = {
-            "rows": self.rows, "filled": self.filled and self.filled._asdict(), "tail": tail,
-            "measured": [asdict(one) for one in self.measured.values()],
-        }  # fmt: skip
-        home.with_suffix(".json").write_text(json.dumps(kept))
-
-    @classmethod
-    def read(cls, path: Path) -> "Size":
-        """Read what was kept."""
-        kept = json.loads(path.read_text())
-        filled = Filled(**kept["filled"]) if kept["filled"] else None
-        measured = [Measured.read(one) for one in kept["measured"]]
-        tail = Tail(kept["tail"]["highest"], Round(**kept["tail"]["half"]))
-        return cls(kept["rows"], filled, {one.key: one for one in measured}, tail)
+    measured: list[Measured]
+    tails: list[Tail]
 
 
-def measure_size(home: Path, rows: int, filled: Filled | None, effort: Effort) -> Size:
-    """Start the service on a filled home, and measure."""
-    with service(home, 1, UNLIMITED) as (port, supervisor):
-        tellers, people, serials = seed(home), invite(home), count(SERIALS, SERIALS)
-        _calm_down(supervisor)
-        sample(port, tellers[-1], next(serials))
-        site = Site(home, port, rows, people, tellers)
-        return asyncio.run(_measure(site, filled, serials, effort))
+def measure(filled: Mapping[int, tuple[Path, Filled | None]], effort: Effort) -> list[Size]:
+    """Start a service on each filled home, and measure them in turns."""
+    serials = count(SERIALS, SERIALS)
+    with contextlib.ExitStack() as stack:
+        sites = [_site(stack, rows, home, serials) for rows, (home, _) in filled.items()]
+        measured, tails = asyncio.run(_measure(sites, serials, effort))
+    told = zip(filled.items(), measured, tails, strict=True)
+    return [Size(rows, made, loads_, tails_) for (rows, (_, made)), loads_, tails_ in told]
+
+
+def _site(stack: contextlib.ExitStack, rows: int, home: Path, serials: Iterator[int]) -> Site:
+    port, supervisor = stack.enter_context(service(home, 1, UNLIMITED))
+    tellers, people = seed(home), invite(home)
+    _calm_down(supervisor)
+    sample(port, tellers[-1], next(serials))
+    return Site(home, port, rows, people, tellers)
 
 
 def _calm_down(supervisor: int) -> None:
@@ -150,25 +127,29 @@ def _calm_down(supervisor: int) -> None:
 
 
 async def _measure(
-    site: Site, filled: Filled | None, serials: Iterator[int], effort: Effort
-) -> Size:
-    found: dict[tuple[str, int], Measured] = {}
-    for load in await loads(site, serials):
-        for clients in CLIENTS:
-            one = Measured(load.name, load.kind, load.shape, clients)
-            found[one.key] = one
-            for _ in range(effort.rounds):
-                await _round(site, load, one, effort)
-            say(f"{site.rows:,} {load.name}, {clients}: {one.p50:.2f} ms")
-    tail = await _tail(site, serials)
-    cluster_of(site.home).psql(GIVE_BACK, database=DATABASE)
-    return Size(site.rows, filled, found, tail)
+    sites: Sequence[Site], serials: Iterator[int], effort: Effort
+) -> tuple[list[list[Measured]], list[list[Tail]]]:
+    """Give what was measured, and the tails, by site."""
+    alike = zip(*[await loads(site, serials) for site in sites], strict=True)
+    found = [[Measured(one, n) for one in ones] for ones in alike for n in CLIENTS]
+    for beside in found:
+        for _ in range(effort.rounds):
+            for site, one in zip(sites, beside, strict=True):
+                await _round(site, one, effort)
+        say(
+            f"{beside[0].load.name}, {beside[0].clients}: {[round(one.p50, 2) for one in beside]} ms"
+        )
+    tails = [[await _tail(site, serials) for site in sites] for _ in range(TAILS)]
+    for site in sites:
+        cluster_of(site.home).psql(GIVE_BACK, database=DATABASE)
+    return [[*some] for some in zip(*found, strict=True)], [
+        [*some] for some in zip(*tails, strict=True)
+    ]
 
 
-async def _round(site: Site, load: Load, one: Measured, effort: Effort) -> None:
+async def _round(site: Site, one: Measured, effort: Effort) -> None:
+    load = one.load
     load.before()
-    ready = cycle([get("/health/ready", site.people.reviewer)])
-    one.beside.append(await closed(site.port, ready, clients=one.clients, seconds=effort.beside))
     one.rounds.append(await closed(
         site.port, load.requests(), clients=one.clients, seconds=effort.seconds,
         expected=load.status,
@@ -192,8 +173,9 @@ def filled_home(rows: int, homes: Path | None) -> Iterator[tuple[Path, Filled | 
     """Give a filled home: one that is kept in `homes`, or a fresh one."""
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(new_home()) if homes is None else homes / str(rows)
+        told = home.with_suffix(".filled")
         if (home / "pg").exists():
-            yield home, None
+            yield home, Filled(**json.loads(told.read_text())) if told.exists() else None
             return
         home.mkdir(mode=0o755, parents=True, exist_ok=True)
         with service(home, 1):
@@ -202,6 +184,8 @@ def filled_home(rows: int, homes: Path | None) -> Iterator[tuple[Path, Filled | 
         say(f"filling {rows:,}")
         filled = fill(home, rows, large=large)
         say(f"filled: {filled}")
+        if homes is not None:
+            told.write_text(json.dumps(filled._asdict()))
         yield home, filled
 
 
@@ -219,38 +203,33 @@ def page(sizes: list[Size], effort: Effort) -> str:
     for size in more:
         head += [f"p50 ms at {size.rows:,}", "ratio", "req/s ratio"]
     head.append(f"at {sizes[-1].rows:,}")
-    lines = [head, ["---"] * len(head), *(_line(one, more) for one in base.measured.values())]
+    alike = zip(*(size.measured for size in sizes), strict=True)
+    lines = [head, ["---"] * len(head), *(_line(*ones) for ones in alike)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     fills = "\n".join(f"- {_filled(size)}" for size in sizes)
     tails = "\n".join(f"- {_tail_line(size)}" for size in sizes)
     return (
-        f"{marks.machine()}; medians of {effort.rounds} rounds of {effort.seconds:g} s.\n\n"
+        f"{marks.machine()}; medians of {effort.rounds} rounds of {effort.seconds:g} s, in turns.\n\n"
         f"{fills}\n\n{table}\n\n{_summary(sizes)}\n\n{tails}\n"
     )
 
 
-def _line(one: Measured, more: list[Size]) -> list[str]:
-    cells = [one.name, str(one.clients), f"{one.p50:.2f}"]
+def _line(base: Measured, *more: Measured) -> list[str]:
+    cells = [base.load.name, str(base.clients), f"{base.p50:.2f}"]
     last, length = 1.0, ""
-    for size in more:
-        other = size.measured[one.key]
-        last = _ratio(other, one)
-        rate = other.beside_reference("rate") / one.beside_reference("rate")
-        length = "" if other.shape == one.shape else f" ({one.shape} → {other.shape} items)"
-        cells += [f"{other.p50:.2f}", f"{last:.2f}{length}", f"{rate:.2f}"]
-    return [*cells, LONGER if length else verdict(one.kind, last)]
-
-
-def _ratio(other: Measured, base: Measured) -> float:
-    return other.beside_reference("p50") / base.beside_reference("p50")
+    for other in more:
+        last, shape = other.against(base, "p50"), other.load.shape
+        length = "" if shape == base.load.shape else f" ({base.load.shape} → {shape} items)"
+        cells += [f"{other.p50:.2f}", f"{last:.2f}{length}", f"{other.against(base, 'rate'):.2f}"]
+    return [*cells, LONGER if length else verdict(base.load.kind, last)]
 
 
 def _summary(sizes: list[Size]) -> str:
     base, last = sizes[0], sizes[-1]
     kinds: dict[str, list[float]] = {}
-    for key, one in base.measured.items():
-        if last.measured[key].shape == one.shape:
-            kinds.setdefault(one.kind, []).append(_ratio(last.measured[key], one))
+    for one, other in zip(base.measured, last.measured, strict=True):
+        if other.load.shape == one.load.shape:
+            kinds.setdefault(one.load.kind, []).append(other.against(one, "p50"))
     told = [
         f"- {kind}: median ratio {median(found):.2f}; {sum(r <= AIM for r in found)} of {len(found)} "
         f"within {AIM}, {sum(r <= LEAST for r in found)} within {LEAST}"
@@ -272,11 +251,13 @@ def _filled(size: Size) -> str:
 
 
 def _tail_line(size: Size) -> str:
-    half, tail = size.tail.half, size.tail.half.p99 / size.tail.half.p50
+    tails = sorted(size.tails, key=lambda one: one.ratio)
+    middle, half = tails[len(tails) // 2], tails[len(tails) // 2].half
     return (
-        f"{size.rows:,}: submissions, highest rate {size.tail.highest:,.0f} a second; at half of it "
-        f"{half.rate:,.0f} a second, p50 {half.p50:.1f} ms, p99 {half.p99:.1f} ms, p99/p50 {tail:.1f} "
-        f"({'aim met' if tail <= TAIL_AIM else '**MISSED**'}: at most {TAIL_AIM:g})"
+        f"{size.rows:,}: submissions, highest rate {middle.highest:,.0f} a second; at half of it "
+        f"{half.rate:,.0f} a second, p50 {half.p50:.1f} ms, p99 {half.p99:.1f} ms, p99/p50 "
+        f"{', '.join(f'{one.ratio:.1f}' for one in tails)} "
+        f"({'aim met' if middle.ratio <= TAIL_AIM else '**MISSED**'}: at most {TAIL_AIM:g} in the middle one)"
     )
 
 
@@ -289,24 +270,16 @@ def main() -> int:
     """Fill, measure, print, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=list(SIZES), help="the sizes")
-    parser.add_argument(
-        "--homes", type=Path, help="folder that keeps filled homes, and what was measured"
-    )
+    parser.add_argument("--homes", type=Path, help="folder that keeps filled homes")
     parser.add_argument("--rounds", type=int, default=Effort().rounds)
     parser.add_argument("--seconds", type=float, default=Effort().seconds, help="of a round")
     parser.add_argument("--dry", action="store_true", help="print, and write no page")
     wanted = parser.parse_args()
     os.environ.pop("SYT_HOME", None)
-    effort = Effort(wanted.rounds, wanted.seconds, wanted.seconds / 2)
-    sizes: list[Size] = []
-    for rows in wanted.rows:
-        with filled_home(rows, wanted.homes) as (home, filled):
-            sizes.append(measure_size(home, rows, filled, effort))
-            if wanted.homes:
-                sizes[-1].write(home)
-    kept = wanted.homes.glob("*.json") if wanted.homes else ()
-    known = {size.rows: size for size in [*map(Size.read, kept), *sizes]}
-    result = page([known[rows] for rows in sorted(known)], effort)
+    effort = Effort(wanted.rounds, wanted.seconds)
+    with contextlib.ExitStack() as stack:
+        homes = {n: stack.enter_context(filled_home(n, wanted.homes)) for n in sorted(wanted.rows)}
+        result = page(measure(homes, effort), effort)
     print(result)
     if not wanted.dry:
         marks.write("scale", result)
