@@ -48,6 +48,10 @@ LEASE = timedelta(seconds=30)
 TAKEN_AT_MOST = 8
 """Times that an import is taken up without getting on: then it breaks whoever touches it."""
 
+JUDGED_AHEAD = 1
+"""Batches that may wait, judged, for the one that is being written: while the database writes, the next but one
+is judged. One that was judged early is held against the register once more before it is written."""
+
 AHEAD = 16 << 20
 """Bytes by which the process that reads may be ahead, packed: a file of a hundred thousand rows has a third."""
 
@@ -166,8 +170,8 @@ class Runner:
             if work.start_again():
                 await self._read(job, work)
         finally:
-            work.drop()
             beating.cancel()
+            await work.drop()
         if not work.is_over:
             await work.finish()
 
@@ -239,7 +243,7 @@ class _Work:
         self._encoding: str | None = None
         self._batch = 0
         self._is_last, self._waiting = False, 0
-        self._keeping: asyncio.Task[None] | None = None
+        self._keeping: list[asyncio.Task[None]] = []
         self.is_over = False
         self._deed = Deed(job.asked_by, job.asked_role, "import", str(job.id))
 
@@ -287,11 +291,11 @@ class _Work:
             )
         self._batch += 1
         rows = await self._judged(self._judge, lines)
-        await self.flush()
+        await self.flush(but=JUDGED_AHEAD)
         if self._batch > self._job.batches:
             done = lines[-1][3] if lines else None
-            keeping = self._keep(self._judge, self._batch, rows, done)
-            self._keeping = asyncio.create_task(keeping)
+            keeping = self._keep(self._judge, self._batch, rows, done, [*self._keeping])
+            self._keeping.append(asyncio.create_task(keeping))
 
     async def _judged(self, judge: Judge, lines: Sequence[Sequence[Any]]) -> list[Row]:
         tidied = await asyncio.to_thread(lambda: [judge.tidy(*line[:3]) for line in lines])
@@ -301,21 +305,29 @@ class _Work:
             there = await queries.registered(session, writing.wanted(rows))
         return await asyncio.to_thread(_reckoned, judge, rows, there)
 
-    async def flush(self) -> None:
-        """Wait until the batch that is being kept is."""
-        if self._keeping is not None:
-            await self._keeping
-            self._keeping = None
+    async def flush(self, but: int = 0) -> None:
+        """Wait until the batches that are being kept are, all but so many of the last."""
+        while len(self._keeping) > but:
+            await self._keeping[0]
+            del self._keeping[0]
 
-    def drop(self) -> None:
-        """Let go of the batch that is being kept: its transaction is undone."""
-        if self._keeping is not None:
-            self._keeping.cancel()
+    async def drop(self) -> None:
+        """Let go of the batches that are being kept: the transaction of the first is undone."""
+        for keeping in self._keeping:
+            keeping.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
 
     async def _keep(
-        self, judge: Judge, batch: int, rows: Sequence[Row], done: float | None
+        self,
+        judge: Judge,
+        batch: int,
+        rows: Sequence[Row],
+        done: float | None,
+        before: Sequence[asyncio.Task[None]],
     ) -> None:
-        """Keep a batch; the next one is judged meanwhile."""
+        """Keep a batch when those before it are kept; further ones are judged meanwhile."""
+        for one in before:
+            await one
         job = self._job
         async with transaction(self._runner.sessions) as session:
             written = writing.Written()

@@ -232,12 +232,13 @@ def _agreement(row: Row, known: Known) -> Iterator[Fault]:
 
 
 def _matters(row: Row, known: Known) -> Iterator[Fault]:
-    allowed, denied = row.get("allowed") or [], row.get("denied") or []
+    allowed, denied = row.get("allowed") or (), row.get("denied") or ()
     for name, codes in (("allowed", allowed), ("denied", denied)):
-        for at, code in enumerate(codes):
-            if code not in known.matters:
-                yield Fault(f"/{name}/{at}", "matter", MATTER_WORDS)
-    if set(allowed) & set(denied):
+        if not known.matters.issuperset(codes):
+            for at, code in enumerate(codes):
+                if code not in known.matters:
+                    yield Fault(f"/{name}/{at}", "matter", MATTER_WORDS)
+    if denied and not set(allowed).isdisjoint(denied):
         yield Fault("/denied", "both", BOTH_WORDS)
 
 
