@@ -11,13 +11,11 @@ import re
 import resource
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple
 
-import orjson
 from python_calamine import (
     CalamineError,
     CalamineSheet,
@@ -26,12 +24,10 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from importing.kinds import Unreadable, kind, packed
 from judging.columns import is_heading
 
 MEMORY, SECONDS = 1 << 30, 300
-LENGTH = 4
-"""Bytes in which a message says how long it is."""
-
 BATCH = 500
 LOOKED_AT = 30
 """Lines from the top among which headings are looked for."""
@@ -51,10 +47,6 @@ DENSE = 40_000_000
 """Cells between the first and the last of a sheet: they are held one by one, empty or not."""
 
 
-class Unreadable(Exception):
-    """No line of the file can be read; its argument is the code of the failure."""
-
-
 class Line(NamedTuple):
     """A record of the file."""
 
@@ -67,38 +59,6 @@ class Line(NamedTuple):
 
 
 # Text
-
-
-def kind(head: bytes) -> str:
-    """Tell by its beginning what a file is: zip, xls, html, bytes of text, or UTF-16 of some order.
-
-    Raises:
-        Unreadable: no spreadsheet begins so.
-    """
-    if head.startswith(b"PK\x03\x04"):
-        return "zip"
-    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return "xls"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:200].lower()
-    if start.startswith(
-        (b"<!doctype", b"<html", b"<table", b"<?xml", b"<head", b"<meta", b"<style")
-    ):
-        return "html"
-    if not start:
-        raise Unreadable("empty")
-    return _kind_of_text(head)
-
-
-def _kind_of_text(head: bytes) -> str:
-    nuls = head.count(0)
-    if nuls * 5 > len(head):  # UTF-16 without its mark: every other byte of ASCII is zero.
-        return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
-    printable = sum(byte >= 32 or byte in b"\t\r\n\x1a" for byte in head)
-    if nuls > 8 or printable < len(head) * 0.98:
-        raise Unreadable("not_a_spreadsheet")
-    return "bytes"
 
 
 def _physical(source: BinaryIO, head: bytes) -> Iterator[bytes]:
@@ -353,7 +313,9 @@ def _workbook(data: bytes, kind: str) -> Iterator[dict[str, Any]]:
         _safe(data)
     elif LOCKED in data:
         raise Unreadable("password")
-    top, rest, notes = _chosen(_open(data))
+    book = _open(data)
+    del data  # Which the book has taken over, and which is as large as the file.
+    top, rest, notes = _chosen(book)
     yield {"format": "xls" if kind == "xls" else "xlsx", "encoding": None, "notes": notes}
     yield from _batches(chain(top, rest))
 
@@ -409,18 +371,6 @@ def read(source: BinaryIO, size: int) -> Iterator[dict[str, Any]]:
         yield from _workbook(head + source.read(), what)
     else:
         yield from _plain(source, head, what, size)
-
-
-def packed(message: dict[str, Any]) -> bytes:
-    """Write a message behind its length, as `unpacked` reads it."""
-    told = zlib.compress(orjson.dumps(message, default=list), 1)
-    return len(told).to_bytes(LENGTH) + told
-
-
-def unpacked(told: bytes) -> dict[str, Any]:
-    """Read a message without its length."""
-    message: dict[str, Any] = orjson.loads(zlib.decompress(told))
-    return message
 
 
 def messages(source: BinaryIO, size: int) -> Iterator[dict[str, Any]]:

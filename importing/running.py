@@ -22,7 +22,7 @@ from divisions.memory import DivisionsMemory
 from files import stores
 from files.errors import FileNotFound
 from files.stores import Vault
-from importing import queries, reading, service, writing
+from importing import kinds, queries, service, writing
 from importing.errors import ImportLost
 from importing.models import OutletImport
 from judging.columns import Columns, columns, is_heading, known
@@ -432,8 +432,8 @@ async def messages(vault: Vault, job: OutletImport) -> AsyncGenerator[dict[str, 
 async def _told(pipe: asyncio.StreamReader) -> AsyncIterator[dict[str, Any]]:
     with suppress(asyncio.IncompleteReadError):
         while True:
-            length = int.from_bytes(await pipe.readexactly(reading.LENGTH))
-            yield reading.unpacked(await pipe.readexactly(length))
+            length = int.from_bytes(await pipe.readexactly(kinds.LENGTH))
+            yield kinds.unpacked(await pipe.readexactly(length))
 
 
 async def _feed(pipe: asyncio.StreamWriter, plain: AsyncIterator[bytes]) -> None:

@@ -19,7 +19,7 @@ from files import queries as files
 from files import stores
 from files.errors import FileEmpty
 from files.stores import Vault
-from importing import queries, reading
+from importing import kinds, queries
 from importing.errors import ImportNotFound, ImportTooLarge, NoSpreadsheet
 from importing.models import ImportReport, OutletImport
 from judging.cells import FORMULA, NUMBER
@@ -78,8 +78,8 @@ class Arriving:
 
 def _look(head: bytes) -> None:
     try:
-        kind = reading.kind(head)
-    except reading.Unreadable as failure:
+        kind = kinds.kind(head)
+    except kinds.Unreadable as failure:
         raise (FileEmpty() if str(failure) == "empty" else NoSpreadsheet()) from None
     if kind == "html":
         raise NoSpreadsheet()

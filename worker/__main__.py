@@ -1,5 +1,7 @@
 """`python -m worker`: the background process."""
 
+import kit.consoleless  # noqa: F401, I001 -- before what it is for.
+
 import asyncio
 import signal
 import sys
