@@ -234,7 +234,7 @@ def _agreement(row: Row, known: Known) -> Iterator[Fault]:
 def _matters(row: Row, known: Known) -> Iterator[Fault]:
     allowed, denied = row.get("allowed") or (), row.get("denied") or ()
     for name, codes in (("allowed", allowed), ("denied", denied)):
-        if not known.matters.issuperset(codes):
+        if not all(map(known.matters.__contains__, codes)):
             for at, code in enumerate(codes):
                 if code not in known.matters:
                     yield Fault(f"/{name}/{at}", "matter", MATTER_WORDS)

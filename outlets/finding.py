@@ -269,9 +269,15 @@ class Segment:
         points = [(o.lat, o.lng) for o in self.outlets]
         self._ground = Ground(np.array(points, np.float64).reshape(-1, 2))  # None becomes NaN.
 
-    def drop(self, number: str) -> None:
-        """Find an outlet no more: what it is now stands elsewhere."""
-        self._alive[self._rows(number)] = False
+    def drop(self, numbers: Iterable[str]) -> None:
+        """Find outlets no more: what they are now stands elsewhere.
+
+        Who has begun to look keeps what he saw: an export walks on while outlets change.
+        """
+        alive = self._alive.copy()
+        for number in numbers:
+            alive[self._rows(number)] = False
+        self._alive = alive
 
     def _rows(self, number: str) -> slice:
         at = int(np.searchsorted(self._numbers, number.encode()))
@@ -308,7 +314,7 @@ class Segment:
         return lambda rows: reduce(and_, (test(rows) for test in tests))
 
     def _tests(self, wanted: Wanted) -> Iterator[Test]:
-        yield self._alive.copy().__getitem__  # An export walks on while outlets change.
+        yield self._alive.__getitem__
         if wanted.area:
             first, size = _whole(wanted.area), 10 ** (9 - len(wanted.area[:9]))
             last = first + size if len(wanted.area) <= DIGITS else first
@@ -399,8 +405,7 @@ class Finder:
             return
         self._recent |= changed
         if self._all is not None:
-            for number in changed:
-                self._all.drop(number)
+            self._all.drop(changed)
             self._beside = Segment(self._recent.values())
 
     async def _make(self) -> None:
@@ -408,12 +413,11 @@ class Finder:
         taken = dict(self._registry.outlets)
         made = await asyncio.to_thread(Segment, taken.values())
         self._recent = {n: o for n, o in self._recent.items() if taken.get(n) is not o}
-        for number in self._recent:
-            made.drop(number)
+        made.drop(self._recent)
         self._all, self._beside = made, Segment(self._recent.values())
 
     def _segments(self) -> list[Segment]:
-        return [self._all or Segment(()), self._beside]
+        return [one for one in (self._all, self._beside) if one is not None and one.outlets]
 
     def active(self, without: Iterable[str] = ()) -> list[Active]:
         """Mark the active outlets but some; `ready` comes before."""
