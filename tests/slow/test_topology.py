@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -97,8 +97,10 @@ class Crowd:
             self.whole.forget_attempts()
 
     def _sign_in(self, client: httpx.Client) -> None:
-        form = self.whole.sign_in_form()
-        self._in_the_end(client, "POST", "/v1/oauth/token", data=form)
+        """Sign in, at each try by an assertion of its own: one that was taken is taken no more."""
+        self._in_the_end(
+            client, "POST", "/v1/oauth/token", anew=lambda: {"data": self.whole.sign_in_form()}
+        )
 
     def _submit(self, client: httpx.Client) -> None:
         key = make.key()
@@ -110,13 +112,14 @@ class Crowd:
             self.acknowledged[key] = answer.json()["number"]
 
     def _in_the_end(
-        self, client: httpx.Client, method: str, path: str, **more: Any
-    ) -> httpx.Response:
+        self, client: httpx.Client, method: str, path: str, *,
+        anew: Callable[[], dict[str, Any]] = dict, **more: Any,
+    ) -> httpx.Response:  # fmt: skip
         """Call until there is an answer, for half a minute; note all that was not well."""
         headers = {**self.headers, **more.pop("headers", {})}
         deadline = time.monotonic() + 30
         while True:
-            answer = self._once(client, method, path, headers=headers, **more)
+            answer = self._once(client, method, path, headers=headers, **more, **anew())
             if answer.status_code not in AGAIN or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
