@@ -89,19 +89,31 @@ class Receiver:
         ]
 
 
+@dataclass
+class Standing:
+    """A server that stays for many tests, each with a receiver of its own: to end one takes a while."""
+
+    url: str = ""
+    receiver: Receiver = field(default_factory=Receiver)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.receiver(scope, receive, send)
+
+
 @contextlib.asynccontextmanager
-async def receiving() -> AsyncIterator[tuple[Receiver, str]]:
-    """Run a receiver; give it and its address."""
-    receiver, listening = Receiver(), socket.socket()
+async def receiving() -> AsyncIterator[Standing]:
+    """Run a receiver."""
+    standing, listening = Standing(), socket.socket()
     listening.bind(("127.0.0.1", 0))
+    standing.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     config = uvicorn.Config(
-        receiver,
+        standing,
         log_level="critical",
         lifespan="off",
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listening]))
-    yield receiver, f"http://127.0.0.1:{listening.getsockname()[1]}"
+    yield standing
     server.should_exit = True
     await serving

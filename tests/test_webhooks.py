@@ -30,7 +30,7 @@ from kit.ids import uuid7
 from kit.settings import Settings
 from tests import make as m
 from tests.make import IDS, Make, Place
-from tests.receivers import Receiver, receiving
+from tests.receivers import Receiver, Standing, receiving
 from tests.test_events import tell
 from webhooks import queries, service
 from webhooks.models import Delivery
@@ -276,12 +276,20 @@ def make_deliverer(state: State, allowed: Any = LOOPBACK) -> Deliverer:
     return made
 
 
+@pytest.fixture(scope="module")
+async def standing() -> AsyncIterator[Standing]:
+    async with receiving() as standing:
+        yield standing
+
+
 @pytest.fixture
-async def stand(state: State, owner: AsyncEngine, http: httpx.AsyncClient) -> AsyncIterator[Stand]:
+async def stand(
+    state: State, owner: AsyncEngine, http: httpx.AsyncClient, standing: Standing
+) -> AsyncIterator[Stand]:
     deliverer = make_deliverer(state)
-    async with receiving() as (receiver, url):
-        yield Stand(receiver, url, deliverer, state, owner, http)
-        await deliverer.close()
+    standing.receiver = Receiver()
+    yield Stand(standing.receiver, standing.url, deliverer, state, owner, http)
+    await deliverer.close()
     async with owner.begin() as connection:
         await connection.execute(sa.text("DELETE FROM pgqueuer"))
 
@@ -722,8 +730,8 @@ def certificate_of(name: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
 class TestSilent:
     async def dead(self, stand: Stand) -> str:
         """An address at which nothing listens."""
-        async with receiving() as (_, url):
-            return url
+        async with receiving() as closed:
+            return closed.url
 
     async def test_a_dead_target_is_left_alone_and_keeps_no_other_waiting(
         self, stand: Stand, http: httpx.AsyncClient, make: Make, place: Place, bank: Headers
