@@ -47,6 +47,9 @@ class Place:
 
 
 T = TypeVar("T")
+USUAL = ("330106", "premium", "active", agreement_number("SRCB"), date(2099, 1, 1))
+"""County, class, state, agreement and qualification of a place of which nothing else is said."""
+
 FEWEST, MOST = 4, 16
 """As many of a kind are made at once, at first and in the end."""
 
@@ -85,15 +88,15 @@ class Make:
         await self.state.follower.look()
 
     async def place(
-        self, *, county: str = "330106", service_class: str = "premium", status: str = "active",
-        agreement: str | None = agreement_number("SRCB"), qualified_until: date | None = date(2099, 1, 1),
+        self, *, county: str = USUAL[0], service_class: str = USUAL[1], status: str = USUAL[2],
+        agreement: str | None = USUAL[3], qualified_until: date | None = USUAL[4],
     ) -> Place:  # fmt: skip
         """An outlet that may do what the guide lets it, unless the test says otherwise."""
         alike = (county, service_class, status, agreement, qualified_until)
         stock = self._places.setdefault(alike, Stock())
         await self.settle()
         if not stock.held or not self._is_new(stock.held[-1], status):
-            stock.held = await self._open(stock.more() if status == "active" else 1, *alike)
+            stock.held = await self._open(stock.more() if alike == USUAL else 1, *alike)
             await self.settle()
         self.state.desk.derived.forget()  # As it is after each outlet that is made.
         return stock.held.pop()
