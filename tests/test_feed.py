@@ -233,6 +233,12 @@ async def until(condition: Any) -> None:
     raise AssertionError("it did not come to be")
 
 
+@pytest.fixture(autouse=True)
+async def order_known(http: httpx.AsyncClient, state: State) -> None:
+    """The order was set back after the test before: seen while somebody waits, it wakes all."""
+    await state.watcher.look()
+
+
 class TestWaited:
     async def test_it_is_answered_when_something_happens_and_holds_nothing_until_then(
         self, http: httpx.AsyncClient, make: Make, state: State
