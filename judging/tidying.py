@@ -73,6 +73,8 @@ class Tidier:
         raw, contradictory, width = {}, "", len(cells_)
         for name, first, others in self._at:
             raw[name] = cells_[first] if first < width else ""
+            if not others:
+                continue
             filled = {cells_[n] for n in others if n < width and cells_[n].strip()}
             if filled:
                 raw[name], *more = sorted(filled | ({raw[name]} if raw[name].strip() else set()))

@@ -11,6 +11,9 @@ What stays is frozen, so a look is short. To look seldom let memory grow by mega
 that had ended long before.
 """
 
+SELDOM = (50_000, 10, 10)
+"""The same while much comes and goes, of which no part refers to itself."""
+
 
 @contextmanager
 def filling() -> Iterator[None]:
@@ -25,3 +28,13 @@ def filling() -> Iterator[None]:
         gc.freeze()
         gc.set_threshold(*OFTEN)
         gc.enable()
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """Let much come and go: a look finds little of it, and took a sixteenth of an import."""
+    gc.set_threshold(*SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*OFTEN)

@@ -5,6 +5,7 @@ Pure functions, shared by the service and by what terminals install.
 
 import re
 from datetime import date
+from functools import lru_cache
 from operator import mul
 from typing import Annotated
 
@@ -111,6 +112,7 @@ def organization_check(body: str) -> str:
     return "0X987654321"[total % 11]
 
 
+@lru_cache(1_000)  # Who takes a number in asks, and the registry's rules ask again.
 def mod_11_10(digits: str, product: int = 10) -> str:
     """Give the check digit of `digits` by ISO 7064 MOD 11,10 (CNAPS numbers, our numbers).
 
