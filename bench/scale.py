@@ -55,8 +55,8 @@ SPREAD_CLIENTS, SPREAD_SECONDS = 64, 8.0
 class Effort(NamedTuple):
     """How long to measure a load: rounds, and seconds of a round."""
 
-    rounds: int = 5
-    seconds: float = 0.3
+    rounds: int = 3
+    seconds: float = 0.25
 
 
 @dataclass

@@ -81,6 +81,7 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
         del registry.outlets[number]
     for code in {*registry.banks} - banks:
         del registry.banks[code]
+    vars(state).pop("finder", None)  # It holds what was there; the next one is made of what is.
 
 
 async def load_lists(state: State) -> None:
