@@ -61,6 +61,9 @@ class Application(SQLModel, table=True):
         sa.Index(
             "application_to_do_idx", "agency", "due_on", "number", "light_told", postgresql_where=IN_WORK
         ),
+        sa.Index(
+            "application_lit_idx", "agency", "light_told", "due_on", "number", postgresql_where=IN_WORK
+        ),
         sa.Index("application_light_until_idx", "light_until", postgresql_where=sa.text(OPEN)),
         sa.Index(
             "application_claimed_idx", "claimed_by", "claimed_until", postgresql_where=CLAIMED

@@ -41,6 +41,9 @@ from schemas.applications import ApplicationFilter, Light, State, TaskFilter
 A, P = Application, ApplicationPart
 AGENCY_DIGITS, PROVINCE_DIGITS = 6, 2
 LIT = frozenset(State) - DARK
+UNLIT: sa.ColumnElement[int] = sa.literal_column("0")
+"""What is told to a row in which no light shines."""
+
 LEASE = timedelta(minutes=30)
 """How long a claim holds without work."""
 
@@ -148,12 +151,11 @@ async def page(
     def newest(part: Any) -> Any:
         return _merged(part, spread, limit)
 
+    if narrow.light is not None and narrow.state in (LIT if narrow.light is Light.NONE else DARK):
+        statement = statement.where(sa.false())
     if narrow.light is Light.NONE:
-        dark = statement.where(col(A.state).in_(sorted(DARK)))
-        found = _each_told(dark, narrow.state, newest, limit)
+        found = newest(statement.where(A.light_told == UNLIT))
     elif narrow.light is not None:
-        if narrow.state in DARK:
-            statement = statement.where(sa.false())
         found = _newest(_shining(statement, narrow.light, day, newest, within(reach)), limit)
     else:
         found = _each_told(statement, narrow.state, newest, limit)
@@ -248,8 +250,8 @@ def _spread(reach: Reach, narrow: ApplicationFilter) -> dict[Any, list[str]]:
     has_outlets_alone = len(reach.outlets) > 1 and not (reach.agencies or reach.areas)
     if has_outlets_alone and narrow.outlet is None:
         spread[A.outlet] = sorted(reach.outlets)
-    if narrow.light not in (None, Light.NONE) and narrow.state is None:
-        spread[A.state] = sorted(LIT)
+    if narrow.light is not None and narrow.state is None:
+        spread[A.state] = sorted(DARK if narrow.light is Light.NONE else LIT)
     return spread
 
 
@@ -282,10 +284,10 @@ def _each_told(statement: Any, state: State | None, page: Callable[[Any], Any], 
     """
     if state is None:
         return page(statement)
-    told = [0] if state in DARK else list(SHADES.values())
+    if state in DARK:
+        return page(statement.where(A.light_told == UNLIT))
+    told = SHADES.values()
     parts = [statement.where(A.light_told == sa.literal_column(str(one))) for one in told]
-    if len(parts) == 1:
-        return page(parts[0])
     every = sa.union_all(*(sa.select(page(part).subquery()) for part in parts))
     return _newest(every.subquery(), limit)
 

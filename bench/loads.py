@@ -75,6 +75,8 @@ class Site(NamedTuple):
     rows: int
     people: People
     tellers: list[str]
+    supervisor: int
+    """The process over its parts."""
 
 
 async def loads(site: Site, serials: Iterator[int]) -> list[Load]:
@@ -118,19 +120,17 @@ async def _lists(site: Site) -> Any:
     async with Wire.to(site.port) as wire:
         for who, token in site.people._asdict().items():
             for name, narrow in filters().items():
-                yield await _list(
-                    wire, f"{who}: {name}", "/v1/applications", token, _filled(narrow, large)
-                )
+                path = _path("/v1/applications", _filled(narrow, large))
+                yield await _list(wire, f"{who}: {name}", path, token)
             later = await _later(wire, "/v1/applications", token)
-            yield _paged(f"{who}: page {PAGES + 1}", later, token)
+            yield await _list(wire, f"{who}: page {PAGES + 1}", later, token)
         for name, value in _task_filters():
             narrow = {name: value} if name else {}
-            yield await _list(
-                wire, f"work list: {name or 'all'}{'=' if name else ''}{value}", "/v1/tasks",
-                site.people.reviewer, narrow,
-            )  # fmt: skip
+            called = f"work list: {name or 'all'}{'=' if name else ''}{value}"
+            path = _path("/v1/tasks", narrow)
+            yield await _list(wire, called, path, site.people.reviewer)
         later = await _later(wire, "/v1/tasks", site.people.reviewer)
-        yield _paged(f"work list: page {PAGES + 1}", later, site.people.reviewer)
+        yield await _list(wire, f"work list: page {PAGES + 1}", later, site.people.reviewer)
 
 
 def _filled(narrow: dict[str, Any], large: str) -> dict[str, Any]:
@@ -149,8 +149,8 @@ def _path(base: str, narrow: dict[str, Any]) -> str:
     return base + ("?" + "&".join(f"{k}={v}" for k, v in narrow.items()) if narrow else "")
 
 
-async def _list(wire: Wire, name: str, base: str, token: str, narrow: dict[str, Any]) -> Load:
-    request = get(_path(base, narrow), token)
+async def _list(wire: Wire, name: str, path: str, token: str) -> Load:
+    request = get(path, token)
     answer = await wire.call(request)
     if answer.status != 200:
         raise BenchFailed(f"{name} is answered {answer.status}: {answer.body[:300]!r}")
@@ -166,10 +166,6 @@ async def _later(wire: Wire, base: str, token: str) -> str:
             break
         path = f"{base}?after={following}"
     return path
-
-
-def _paged(name: str, path: str, token: str) -> Load:
-    return Load(name, LISTS, lambda: cycle([get(path, token)]))
 
 
 def _one_by_one(site: Site) -> Iterator[Load]:

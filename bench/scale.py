@@ -114,7 +114,7 @@ def _site(stack: contextlib.ExitStack, rows: int, home: Path, serials: Iterator[
     tellers, people = seed(home), invite(home)
     _calm_down(supervisor)
     sample(port, tellers[-1], next(serials))
-    return Site(home, port, rows, people, tellers)
+    return Site(home, port, rows, people, tellers, supervisor)
 
 
 def _calm_down(supervisor: int) -> None:
@@ -159,9 +159,11 @@ async def _round(site: Site, one: Measured, effort: Effort) -> None:
 
 
 async def _tail(site: Site, serials: Iterator[int]) -> Tail:
+    """Submit as fast as it goes, and when the background process has told of it, half as fast."""
     full = await closed(
         site.port, submissions(site, next(serials)), clients=SPREAD_CLIENTS, seconds=4, expected=201
     )
+    _calm_down(site.supervisor)
     half = await open_loop(
         site.port, submissions(site, next(serials)), rate=full.rate / 2, seconds=SPREAD_SECONDS
     )
