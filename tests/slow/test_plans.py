@@ -48,6 +48,7 @@ FILTERS: dict[str, tuple[Any, ...]] = {
     "outlet": (None, LARGE),
     "agency": (None, LARGE_AGENCY),
     "light": (None, Light.GREEN, Light.OVERDUE, Light.NONE),
+    "pooled": (None, True, False),
     "received_from": (None, today() - timedelta(days=90)),
     "received_to": (None, today() - timedelta(days=60)),
     "after": (None, (now() - timedelta(days=75), "SYT")),
