@@ -131,7 +131,9 @@ def _wanted(told: sa.Subquery, reach: Reach, narrow: EventFilter) -> list[sa.Col
 
 def _within(reach: Reach, after: int, upto: int, limit: int) -> sa.ColumnElement[bool]:
     outlet, agency = col(EventSequence.outlet), col(EventSequence.agency)
-    parts: list[Any] = [outlet == value for value in sorted(reach.outlets)]
+    parts: list[Any] = [outlet == value for value in reach.outlets]
+    if len(parts) > 1:
+        parts = [queries.of_outlets(reach.outlets, after, upto, limit)]
     parts += [agency == value for value in sorted(reach.agencies)]
     parts += [in_area(agency, area) for area in reach.areas]
     parts += [queries.of_bank(bank, after, upto, limit) for bank in sorted(reach.banks)]

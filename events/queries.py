@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -157,6 +159,28 @@ def window(after: int, upto: int, limit: int, *seen: sa.ColumnElement[bool]) -> 
         .order_by(col(T.seq))
         .limit(limit)
         .subquery()
+    )
+
+
+def of_outlets(outlets: Iterable[str], after: int, upto: int, limit: int) -> sa.ColumnElement[bool]:
+    """Say in SQL that a number is one of the next of some outlets: those of each are read from its index in
+    order. Asked for by the outlet alone, the planner walks past what all others have done."""  # fmt: skip
+    T = aliased(EventSequence)
+    one = (
+        sa.func.unnest(sa.literal(sorted(outlets), ARRAY(sa.String)))
+        .table_valued("value")
+        .render_derived()
+    )
+    following = (
+        sa.select(col(T.seq))
+        .where(col(T.outlet) == one.c.value, col(T.seq) > after, col(T.seq) <= upto)
+        .order_by(col(T.seq))
+        .limit(limit)
+        .correlate(one)
+        .lateral()
+    )
+    return col(EventSequence.seq).in_(
+        sa.select(following.c.seq).select_from(one.join(following, sa.true()))
     )
 
 
