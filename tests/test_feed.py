@@ -120,6 +120,30 @@ class TestNarrowed:
         one = await http.get(f"/v1/applications/{some.numbers[0]}", headers=who)
         assert one.status_code == 404
 
+    async def test_who_manages_several_outlets_sees_those_in_order(
+        self, http: httpx.AsyncClient, make: Make, state: State, some: Some
+    ) -> None:
+        """Page by page, and with a post at an agency beside."""
+        other = await m.submit(http, make.teller(await make.place(county="330302")))
+        for place in (some.here, some.there):
+            await m.submit(http, make.teller(place))
+        await tell(state)
+        everything = await read_on(http, await make.person(Role.AUDITOR, "330000"))
+        posts = [(Role.OUTLET_MANAGER, place.outlet) for place in (some.there, some.here)]
+        for more in ([], [(Role.REVIEWER, "330205")]):
+            subject = m.key()
+            held = [await make.person(*post, subject=subject) for post in (*posts, *more)]
+            who = held[-1]
+            for narrow in ({}, {"kind": "application.received"}):
+                wanted = [
+                    e["id"] for e in everything
+                    if e["application"] != other.json()["number"] and narrow.get("kind", e["kind"]) == e["kind"]
+                ]  # fmt: skip
+                for limit in (1, 3, 200):
+                    found = await read_on(http, who, limit=limit, **narrow)
+                    assert [e["id"] for e in found] == wanted, (more, narrow, limit)
+                    assert len(wanted) >= 6
+
     async def test_a_filter_opens_nothing(
         self, http: httpx.AsyncClient, make: Make, some: Some
     ) -> None:
