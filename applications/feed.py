@@ -20,6 +20,9 @@ LOOKED_AT = 2000
 """Events that are looked at for one page where a filter leaves some of them out: a page may come back empty,
 and says where to go on. So no filter, however seldom it finds something, makes a call long."""
 
+AT_ONCE = 10_000
+"""Numbers that are read of several outlets together, each from its own index."""
+
 
 class FeedEpochOver(DomainError):
     """The mark is of an order that ended with a restore of the database."""
@@ -132,7 +135,8 @@ def _wanted(told: sa.Subquery, reach: Reach, narrow: EventFilter) -> list[sa.Col
 def _within(reach: Reach, after: int, upto: int, limit: int) -> sa.ColumnElement[bool]:
     outlet, agency = col(EventSequence.outlet), col(EventSequence.agency)
     parts: list[Any] = [outlet == value for value in reach.outlets]
-    if len(parts) > 1:
+    has_more = reach.agencies or reach.areas or reach.banks
+    if len(parts) > 1 and not has_more and len(parts) * limit <= AT_ONCE:
         parts = [queries.of_outlets(reach.outlets, after, upto, limit)]
     parts += [agency == value for value in sorted(reach.agencies)]
     parts += [in_area(agency, area) for area in reach.areas]

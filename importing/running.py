@@ -51,7 +51,8 @@ TAKEN_AT_MOST = 8
 
 JUDGED_AHEAD = 1
 """Batches that may wait, judged, for the one that is being written: while the database writes, the next but one
-is judged. One that was judged early is held against the register once more before it is written."""
+is judged. What was found good early is held against the register once more before it is written; what was
+refused stays so, and may be good when it is sent again."""
 
 AHEAD = 16 << 20
 """Bytes by which the process that reads may be ahead, packed: a file of a hundred thousand rows has a third."""

@@ -337,17 +337,21 @@ class Segment:
         return mask
 
     def matching(self, wanted: Wanted, after: str) -> Iterator[OutletInfo]:
-        """Walk what matches after a number, in the order of numbers."""
-        matching = self._matching(wanted)
+        """Walk what matches now after a number, in the order of numbers."""
+        return self._in_order(self._matching(wanted), after)
+
+    def _in_order(self, matching: Test, after: str) -> Iterator[OutletInfo]:
         start = int(np.searchsorted(self._numbers, after.encode(), "right"))
         for first in range(start, len(self.outlets), BLOCK):
             for at in np.flatnonzero(matching(slice(first, first + BLOCK))).tolist():
                 yield self.outlets[first + at]
 
     def nearest(self, wanted: Wanted, point: Point, within: float) -> Iterator[Near]:
-        """Walk what matches within some metres, the nearest first, by number where they are as near."""
-        matching, inner = self._matching(wanted), -1.0
-        rings = RINGS if len(self.outlets) > ENOUGH else ()
+        """Walk what matches now within some metres, the nearest first, by number where they are as near."""
+        return self._rings(self._matching(wanted), point, within)
+
+    def _rings(self, matching: Test, point: Point, within: float) -> Iterator[Near]:
+        inner, rings = -1.0, RINGS if len(self.outlets) > ENOUGH else ()
         for outer in (*takewhile(lambda ring: ring < within, rings), within):
             rows = self._ground.round(point, outer)
             if len(rows) >= ENOUGH or outer == within:
@@ -425,11 +429,11 @@ class Finder:
 
     def matching(self, wanted: Wanted, after: str) -> Iterator[OutletInfo]:
         """Walk what matches after a number, in the order of numbers; `ready` comes before."""
-        found = (segment.matching(wanted, after) for segment in self._segments())
+        found = [segment.matching(wanted, after) for segment in self._segments()]
         return (o for o in merge(*found, key=lambda o: o.outlet) if wanted.holds(o))
 
     def nearest(self, wanted: Wanted, point: Point, within: float) -> Iterator[Near]:
         """Walk what matches within some metres of a point, the nearest first."""
-        found = (segment.nearest(wanted, point, within) for segment in self._segments())
+        found = [segment.nearest(wanted, point, within) for segment in self._segments()]
         in_order = merge(*found, key=lambda near: (near.metres, near.outlet.outlet))
         return (near for near in in_order if wanted.holds(near.outlet))

@@ -98,7 +98,8 @@ async def test_every_light_of_every_outlet_newest_first(
         for (mine, who), shade in itertools.product(managers, (None, *Light)):
             outlets = {place.outlet for place in mine}
             query = f"&light={shade}" if shade else ""
-            for narrow, wanted in (("", outlets), (f"&outlet={first}", {first})):
+            of_all = f"&matter={rows[0].matter}"
+            for narrow, wanted in (("", outlets), (f"&outlet={first}", {first}), (of_all, outlets)):
                 found = await read(http, who, query + narrow)
                 expected = [r.number for r in lit(newest, shade) if r.outlet in wanted]
                 if found != expected:

@@ -154,12 +154,13 @@ async def _registry(engine: AsyncEngine) -> list[str]:
 
 
 def callers(branches: list[str]) -> dict[str, Caller]:
-    """One of every reach: an outlet, an agency, several outlets, a county, a province."""
+    """One of every reach: an outlet, an agency, several outlets, a county, a city, a province."""
     return {
         "teller": teller("terminal", LARGE, f"{LARGE}-01"),
         "reviewer": person("reviewer", [Held(Role.REVIEWER, LARGE_AGENCY)]),
         "branches": person("manager", [Held(Role.OUTLET_MANAGER, number) for number in branches]),
         "county": person("county", [Held(Role.AUDITOR, LARGE_AGENCY)]),
+        "city": person("city", [Held(Role.AUDITOR, "330100")]),
         "province": person("auditor", [Held(Role.AUDITOR, "330000")]),
     }
 
@@ -182,7 +183,7 @@ def set_fields(narrow: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in narrow.items() if value not in (None, False)}
 
 
-@pytest.mark.parametrize("who", ["teller", "reviewer", "branches", "county", "province"])
+@pytest.mark.parametrize("who", ["teller", "reviewer", "branches", "county", "city", "province"])
 async def test_no_filter_of_the_list_reads_a_whole_table(plans: Plans, who: str) -> None:
     caller, bad = callers(plans.branches)[who], []
     for narrow in combinations(FILTERS, ApplicationFilter):
@@ -211,7 +212,7 @@ async def test_no_work_list_and_no_claim_reads_a_whole_table(plans: Plans, role:
     assert not bad, f"{len(bad)} of them: {bad[:8]}"
 
 
-@pytest.mark.parametrize("who", ["teller", "reviewer", "branches", "county", "province"])
+@pytest.mark.parametrize("who", ["teller", "reviewer", "branches", "county", "city", "province"])
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
 async def test_the_feed_reads_a_page(plans: Plans, who: str, part: float) -> None:
     caller = callers(plans.branches)[who]
