@@ -475,7 +475,8 @@ class TestCopy:
         assert m.PENSION in held
         fresh = await queue.client.guide(m.PENSION)
         assert held[m.PENSION] == fresh
-        assert [g.guide.matter for g in queue.search("居民养老待遇申领")] == [m.PENSION]
+        alike = {code for code, guide in held.items() if guide.name == fresh.name}  # Other tests'.
+        assert {g.guide.matter for g in queue.search("居民养老待遇申领")} == alike
 
     async def test_only_what_changed_comes_again(
         self, queue: AsyncQueue, desk: Desk, line: Line
