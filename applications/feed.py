@@ -135,6 +135,7 @@ def _wanted(told: sa.Subquery, reach: Reach, narrow: EventFilter) -> list[sa.Col
 def _within(reach: Reach, after: int, upto: int, limit: int) -> sa.ColumnElement[bool]:
     outlet, agency = col(EventSequence.outlet), col(EventSequence.agency)
     parts: list[Any] = [outlet == value for value in reach.outlets]
+    # Beside another part it would be a filter on the whole order, where each part alone has its index.
     has_more = reach.agencies or reach.areas or reach.banks
     if len(parts) > 1 and not has_more and len(parts) * limit <= AT_ONCE:
         parts = [queries.of_outlets(reach.outlets, after, upto, limit)]

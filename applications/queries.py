@@ -33,7 +33,7 @@ from applications.numbers import SERIALS, parts
 from connectors.models import CoreCall
 from events.models import Event
 from kit.clock import CHINA
-from kit.db import Instant, run
+from kit.db import Instant, run, table_of
 from kit.generations import Generation
 from kit.workdays import KIND as CALENDAR
 from schemas.applications import ApplicationFilter, Light, State, TaskFilter
@@ -268,8 +268,10 @@ def _by_state(reach: Reach, narrow: ApplicationFilter) -> bool:
     """
     if narrow.matter is not None or narrow.pooled is not None:
         return False
-    if narrow.outlet or narrow.agency or reach.outlets:
-        return bool(narrow.outlet or narrow.agency) or not (reach.agencies or reach.areas)
+    if narrow.outlet or narrow.agency:
+        return True
+    if reach.outlets:
+        return not (reach.agencies or reach.areas)
     whole = all(len(area) in (PROVINCE_DIGITS, AGENCY_DIGITS) for area in reach.areas)
     return whole and len(reach.agencies) + len(reach.areas) == 1
 
@@ -282,18 +284,12 @@ def _merged(statement: Any, spread: dict[Any, list[str]], limit: int) -> Any:
     """
     if not spread:
         return statement.order_by(*_latest(A)).limit(limit)
-    values = [_table(found) for found in spread.values()]
+    values = [table_of(found) for found in spread.values()]
     for column, value in zip(spread, values, strict=True):
         statement = statement.where(column == value.c.value)
     part = statement.order_by(*_latest(A)).limit(limit).correlate(*values).lateral()
     every = reduce(lambda one, other: one.join(other, sa.true()), (*values, part))
     return _newest(part, limit).select_from(every)
-
-
-def _table(values: Sequence[str]) -> Any:
-    return (
-        sa.func.unnest(sa.literal(values, ARRAY(sa.String))).table_valued("value").render_derived()
-    )
 
 
 def _each_told(statement: Any, state: State | None, page: Callable[[Any], Any], limit: int) -> Any:

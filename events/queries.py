@@ -4,13 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from events.models import Event, EventOfBank, EventSequence
-from kit.db import BY_INDEX, run
+from kit.db import BY_INDEX, run, table_of
 
 OPEN_WINDOW = sa.text("""
     WITH fresh AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS upto),
@@ -166,11 +165,7 @@ def of_outlets(outlets: Iterable[str], after: int, upto: int, limit: int) -> sa.
     """Say in SQL that a number is one of the next of some outlets: those of each are read from its index in
     order. Asked for by the outlet alone, the planner walks past what all others have done."""  # fmt: skip
     T = aliased(EventSequence)
-    one = (
-        sa.func.unnest(sa.literal(sorted(outlets), ARRAY(sa.String)))
-        .table_valued("value")
-        .render_derived()
-    )
+    one = table_of(sorted(outlets))
     following = (
         sa.select(col(T.seq))
         .where(col(T.outlet) == one.c.value, col(T.seq) > after, col(T.seq) <= upto)

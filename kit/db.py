@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.types import UserDefinedType
@@ -210,6 +210,12 @@ BY_INDEX = tuple(
 A plan is kept for as long as its connection, and that of a table which was empty (a month's partition, a new
 database) reads all of it: a look at fifty events took as long as there were events.
 """
+
+
+def table_of(values: Sequence[str]) -> Any:
+    """Give texts as a table with one column, `value`: what is looked up for each of them is joined to it."""
+    listed = sa.literal(values, ARRAY(sa.String))
+    return sa.func.unnest(listed).table_valued("value").render_derived()
 
 
 async def by_index(session: AsyncSession) -> None:
