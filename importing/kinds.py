@@ -11,6 +11,9 @@ import orjson
 LENGTH = 4
 """Bytes in which a message says how long it is."""
 
+OTHERS, WAITING = "others", "waiting"
+"""Which rows are given: those that name a parent wait until all others have been written."""
+
 
 class Unreadable(Exception):
     """No line of the file can be read; its argument is the code of the failure."""

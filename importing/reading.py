@@ -1,6 +1,6 @@
-"""A spreadsheet turned into lines of cells, in a process of its own: `python -m importing.reading`.
+"""A spreadsheet turned into rows of tidy cells, in a process of its own: `python -m importing.reading`.
 
-Bytes come by standard input and batches of lines leave by standard output, as JSON, packed: whoever takes them
+Bytes come by standard input and batches of rows leave by standard output, as JSON, packed: whoever takes them
 is slower, and what waits for him takes a tenth of the room. What somebody uploads may be made to break whoever
 reads it, so memory and time are limited from outside, and nobody else is harmed.
 """
@@ -24,7 +24,8 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from importing.kinds import Unreadable, kind, packed
+from importing.kinds import WAITING, Unreadable, kind, packed
+from importing.tables import tidied
 from judging.columns import is_heading
 
 MEMORY, SECONDS = 1 << 30, 300
@@ -373,10 +374,10 @@ def read(source: BinaryIO, size: int) -> Iterator[dict[str, Any]]:
         yield from _plain(source, head, what, size)
 
 
-def messages(source: BinaryIO, size: int) -> Iterator[dict[str, Any]]:
-    """Give what `read` does, and how it ended."""
+def messages(source: BinaryIO, size: int, *, waiting: bool) -> Iterator[dict[str, Any]]:
+    """Give what `read` does, its lines tidied, and how it ended."""
     try:
-        yield from read(source, size)
+        yield from tidied(read(source, size), waiting=waiting)
     except Unreadable as failure:
         yield {"failed": str(failure)}
     except MemoryError:
@@ -388,11 +389,12 @@ def messages(source: BinaryIO, size: int) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Read standard input, of as many bytes as the argument says."""
+    """Read standard input, of as many bytes as the first argument says; give the rows that the second names."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     out = sys.stdout.buffer
-    for message in messages(sys.stdin.buffer, int(sys.argv[1])):
+    size, waiting = int(sys.argv[1]), sys.argv[2] == WAITING
+    for message in messages(sys.stdin.buffer, size, waiting=waiting):
         out.write(packed(message))
     out.flush()
 

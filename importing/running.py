@@ -5,12 +5,11 @@ together or not at all. Whoever holds the import says so in each of them; who ha
 """
 
 import asyncio
-import re
 import sys
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -25,12 +24,12 @@ from files.stores import Vault
 from importing import kinds, queries, service, writing
 from importing.errors import ImportLost
 from importing.models import OutletImport
-from judging.columns import Columns, columns, is_heading, known
+from judging.columns import Columns
 from judging.judge import Judge
 from judging.places import Places
 from judging.reference import Reference, bank_key
 from judging.register import Register
-from judging.rows import Row
+from judging.rows import Row, row_of
 from kit.clock import now, today
 from kit.crypto import KeysUnusable
 from kit.db import transaction
@@ -57,12 +56,6 @@ refused stays so, and may be good when it is sent again."""
 AHEAD = 16 << 20
 """Bytes by which the process that reads may be ahead, packed: a file of a hundred thousand rows has a third."""
 
-TOTALS = re.compile(
-    r"(合计|总计|小计|共计|备注|说明|填写说明|填表说明|示例|例[:：]|注[:：]|注意|填表人|填报人|填报单位|制表|审核人|"
-    r"复核人|负责人签|单位盖章|盖章|日期[:：]|制表日期|填报日期)"
-)
-"""How lines begin that people put under a table, or above its rows, and that are no rows."""
-
 
 @dataclass(frozen=True)
 class Shelves:
@@ -71,57 +64,6 @@ class Shelves:
     divisions: DivisionsMemory
     catalogue: Catalogue
     registry: RegistryMemory
-
-
-@dataclass
-class Table:
-    """What has been understood of a file."""
-
-    columns: Columns | None = None
-    heading: tuple[str, ...] = ()
-    notes: set[str] = field(default_factory=set)
-
-    def rows(self, lines: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
-        """Take the rows out of some lines; the first lines hold the headings."""
-        if self.columns is None:
-            lines = self._below_headings(lines)
-        return [line for line in lines if self._is_row(line[1])]
-
-    def _below_headings(self, lines: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        counts = [known(line[1]) if is_heading(line[1]) else 0 for line in lines[:30]]
-        at = counts.index(max(counts))
-        heads = [lines[at][1]]
-        if at > 0 and self._completes(lines[at - 1][1]):
-            heads.insert(0, lines[at - 1][1])
-        end = at + 1
-        while end < len(lines) and self._completes(lines[end][1]):
-            heads.append(lines[end][1])
-            end += 1
-        if len(heads) > 1:
-            self.notes.add("headings_twice")
-        self.columns, self.heading = columns(heads), tuple(lines[at][1])
-        if set(self.columns.unknown):
-            self.notes.add("columns_unknown")
-        if self.columns.is_register:
-            self.notes.add("register_list")
-        return lines[end:]
-
-    def _completes(self, cells: Sequence[str]) -> bool:
-        """Tell whether a line beside the headings holds headings too, and nothing else."""
-        filled = [cell for cell in cells if cell.strip()]
-        return bool(filled) and known(filled) == len(filled)
-
-    def _is_row(self, cells: Sequence[str]) -> bool:
-        if tuple(cells) == self.heading:
-            self.notes.add("headings_repeated")
-            return False
-        filled = [cell.strip() for cell in cells if cell.strip()]
-        if not filled:
-            return False
-        if TOTALS.match(filled[0]) and len(filled) <= max(4, len(self.heading) // 3):
-            self.notes.add("totals_skipped")
-            return False
-        return True
 
 
 class Runner:
@@ -179,7 +121,7 @@ class Runner:
             await work.finish()
 
     async def _read(self, job: OutletImport, work: "_Work") -> None:
-        async with aclosing(messages(self.vault, job)) as told:
+        async with aclosing(messages(self.vault, job, waiting=work.is_last)) as told:
             async for message in told:
                 await work.take(message)
                 if work.is_over:
@@ -241,11 +183,12 @@ class _Work:
         self, runner: Runner, job: OutletImport, desk: Shelves, reference: Reference
     ) -> None:
         self._runner, self._job, self._desk, self._reference = runner, job, desk, reference
-        self._table = Table()
         self._judge: Judge | None = None
+        self._columns: Columns | None = None
         self._encoding: str | None = None
+        self._notes: set[str] = set()
         self._batch = 0
-        self._is_last, self._waiting = False, 0
+        self.is_last, self._waiting = False, 0
         self._keeping: list[asyncio.Task[None]] = []
         self.is_over = False
         self._deed = Deed(job.asked_by, job.asked_role, "import", str(job.id))
@@ -254,9 +197,7 @@ class _Work:
         """Begin with the rows that wait for others, if there are any."""
         if self.is_over or self._judge is None or not self._waiting:
             return False
-        self._is_last = True
-        self._table = Table(notes=self._table.notes)
-        self._judge.start_again()
+        self.is_last = True
         return True
 
     async def take(self, message: dict[str, Any]) -> None:
@@ -265,11 +206,13 @@ class _Work:
             log.info("import_unreadable", failure=failure, error=message.get("error"))
             await self._fail(failure)
         elif "format" in message:
-            self._table.notes |= set(message["notes"]) | self._skipped()
+            self._notes |= set(message["notes"]) | self._skipped()
             self._encoding = message["encoding"]
             await self._note(format=message["format"], encoding=message["encoding"])
+        elif "columns" in message:
+            await self._take_headings(Columns(*message["columns"]))
         else:
-            await self._take_lines(message["lines"])
+            await self._take_rows(message)
 
     def _skipped(self) -> set[str]:
         """Name the checks for which the operator has loaded no list."""
@@ -281,29 +224,28 @@ class _Work:
         }
         return {name for name, is_so in found.items() if is_so}
 
-    async def _take_lines(self, lines: Sequence[Sequence[Any]]) -> None:
-        lines = self._table.rows(lines)
-        if self._judge is None:
-            columns_ = self._table.columns
-            assert columns_ is not None  # noqa: S101
-            if missing := columns_.missing(own_bank=len(self._reference.reach.banks) == 1):
-                await self._fail("columns_missing", "、".join(missing))
-                return
-            self._judge = Judge(
-                self._reference, columns_, self._encoding or "utf-8", dry_run=self._job.dry_run
-            )
+    async def _take_headings(self, found: Columns) -> None:
+        if self._judge is not None:
+            return  # Of the second time.
+        if missing := found.missing(own_bank=len(self._reference.reach.banks) == 1):
+            await self._fail("columns_missing", "、".join(missing))
+            return
+        self._columns, dry_run = found, self._job.dry_run
+        self._judge = Judge(self._reference, found, self._encoding or "utf-8", dry_run=dry_run)
+
+    async def _take_rows(self, message: Mapping[str, Any]) -> None:
+        assert self._judge is not None and self._columns is not None  # noqa: S101, PT018
         self._batch += 1
-        rows = await self._judged(self._judge, lines)
+        self._notes |= set(message["notes"])
+        self._waiting += message["others"]
+        names = [*self._columns.at]
+        rows = await self._judged(self._judge, [row_of(names, *said) for said in message["rows"]])
         await self.flush(but=JUDGED_AHEAD)
         if self._batch > self._job.batches:
-            done = lines[-1][3] if lines else None
-            keeping = self._keep(self._judge, self._batch, rows, done, [*self._keeping])
+            keeping = self._keep(self._judge, self._batch, rows, message["done"], [*self._keeping])
             self._keeping.append(asyncio.create_task(keeping))
 
-    async def _judged(self, judge: Judge, lines: Sequence[Sequence[Any]]) -> list[Row]:
-        tidied = await asyncio.to_thread(lambda: [judge.tidy(*line[:3]) for line in lines])
-        rows = [row for row in tidied if row.waits == self._is_last]
-        self._waiting += len(tidied) - len(rows)
+    async def _judged(self, judge: Judge, rows: Sequence[Row]) -> list[Row]:
         async with transaction(self._runner.sessions) as session:
             there = await queries.registered(session, writing.wanted(rows))
         return await asyncio.to_thread(_reckoned, judge, rows, there)
@@ -325,7 +267,7 @@ class _Work:
         judge: Judge,
         batch: int,
         rows: Sequence[Row],
-        done: float | None,
+        done: float,
         before: Sequence[asyncio.Task[None]],
     ) -> None:
         """Keep a batch when those before it are kept; further ones are judged meanwhile."""
@@ -360,18 +302,17 @@ class _Work:
 
     def _report(self, session: AsyncSession, batch: int, rows: Sequence[Row]) -> None:
         keys, id_ = self._runner.vault.keys, self._job.id
-        if batch == 1 and self._table.columns is not None:
-            heading = service.heading(self._table.columns.at)
+        if batch == 1 and self._columns is not None:
+            heading = service.heading(self._columns.at)
             session.add(service.report_of(keys, id_, 0, [heading]))
         told = [row.report() for row in rows]
-        session.add(service.report_of(keys, id_, batch, told, last=self._is_last))
+        session.add(service.report_of(keys, id_, batch, told, last=self.is_last))
 
-    def _share(self, done: float | None) -> float:
+    def _share(self, done: float) -> float:
         """Tell how much has been done; a file that names parents is gone through twice."""
-        columns_ = self._table.columns
-        if columns_ is not None and "parent" in columns_.at:
-            done = (done or 0) / 2 + (0.5 if self._is_last else 0)
-        return min(done or 0, 0.999)
+        if self._columns is not None and "parent" in self._columns.at:
+            done = done / 2 + (0.5 if self.is_last else 0)
+        return min(done, 0.999)
 
     async def _note(self, **values: Any) -> None:
         async with transaction(self._runner.sessions) as session:
@@ -385,7 +326,7 @@ class _Work:
 
     async def finish(self) -> None:
         """Say that all is done."""
-        notes = sorted(self._table.notes)
+        notes = sorted(self._notes)
         await self._runner.end(
             self._job, state="done", progress=1.0, notes=notes, finished_at=now()
         )
@@ -400,15 +341,18 @@ def _reckoned(judge: Judge, rows: Sequence[Row], there: Register) -> list[Row]:
     return found
 
 
-async def messages(vault: Vault, job: OutletImport) -> AsyncGenerator[dict[str, Any]]:
-    """Let a process of its own read the file, and give what it says.
+async def messages(
+    vault: Vault, job: OutletImport, *, waiting: bool
+) -> AsyncGenerator[dict[str, Any]]:
+    """Let a process of its own read the file, and give what it says: of rows that wait for others, or of these.
 
     Raises:
         FileNotFound: the store has lost it.
     """
     plain = await stores.get(vault, job.path)
     reader = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "importing.reading", str(job.size), limit=AHEAD,
+        sys.executable, "-m", "importing.reading", str(job.size),
+        kinds.WAITING if waiting else kinds.OTHERS, limit=AHEAD,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip

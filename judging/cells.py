@@ -5,7 +5,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.codes import LANDLINE_FORM
+from schemas.telephones import LANDLINE_FORM
 
 SPACE = r"[\s\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff\x00-\x1f\x7f]"
 ENDS = re.compile(f"^{SPACE}+|{SPACE}+$")

@@ -12,7 +12,6 @@ from judging.content import Content
 from judging.reference import Reference
 from judging.register import BRANCH, Register, Registered
 from judging.rows import Row, parent_words
-from judging.tidying import Tidier
 from judging.words import PROCEEDINGS
 from outlets import checks
 
@@ -59,7 +58,7 @@ class Judge:
         dry_run: bool = False,
     ) -> None:
         self._of, self._dry_run, self._is_register = reference, dry_run, columns.is_register
-        self._tidier, self._content = Tidier(columns), Content(reference, columns)
+        self._content = Content(reference, columns)
         self._encoding = ENCODINGS.get(encoding)
         self._cnaps: dict[str, int] = {}
         """Of which name a number is."""
@@ -72,14 +71,6 @@ class Judge:
     def proposes(self) -> bool:
         """Whether a bank hands this in, and an authority has to agree."""
         return self._of.proposes
-
-    def start_again(self) -> None:
-        """Begin with the file's first row once more."""
-        self._tidier.start_again()
-
-    def tidy(self, line: int, cells_: Sequence[str], flag: str | None) -> Row:
-        """Put the cells of a line into their columns, and clean them."""
-        return self._tidier.tidy(line, cells_, flag)
 
     def judge(self, row: Row, register: Register) -> Row:
         """Judge a row; `register` holds the outlets that are there, as far as the batch names them."""

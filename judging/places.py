@@ -1,12 +1,13 @@
 """Where an outlet lies: names and codes of divisions as spreadsheets give them, made one of today's."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple, TypeAlias
 
 from divisions.memory import DivisionsMemory, Place, Stale, stem
+from judging.findings import Finding, put_right
 
 CITY, COUNTY, TOWNSHIP = 2, 3, 4
 TOWNSHIP_SUFFIXES = ("街道", "镇", "乡")
@@ -22,21 +23,6 @@ class Said(NamedTuple):
     code: str = ""
     county_code: str = ""
     city_code: str = ""
-
-
-class Finding(NamedTuple):
-    """Something that is wrong with a row, or was put right."""
-
-    fault: str
-    field: str
-    facts: Mapping[str, object] = {}
-    fixed: str = ""
-    is_fatal: bool = True
-
-
-def put_right(fault: str, field_: str, fixed: str) -> Finding:
-    """Tell of something that was put right."""
-    return Finding(fault, field_, fixed=fixed, is_fatal=False)
 
 
 @dataclass

@@ -1,13 +1,12 @@
 """A row on its way through: what it says, what is wrong with it, and what it is told."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from judging import cells
-from judging.cells import Tidy
-from judging.places import Finding, put_right
+from judging.findings import Finding, Tidied
 from judging.register import Registered
 from outlets.contacts import NOBODY, Contact
 from schemas.imports import FAULTS
@@ -17,14 +16,9 @@ SAID = frozenset({"hours_unread", "bank_proposed", "status_kept", "township_code
 
 
 @dataclass
-class Row:
+class Row(Tidied):
     """A row on its way through."""
 
-    line: int
-    row_no: str
-    raw: Mapping[str, str]
-    values: dict[str, str] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
     outlet: dict[str, Any] = field(default_factory=dict)
     registered: Registered | None = None
     number: str = ""
@@ -33,34 +27,6 @@ class Row:
     contact: Contact = NOBODY
     parent: Registered | None = None
     """What the row's parent is, where it names one."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether it names a parent: that may stand further down, so that such rows come last."""
-        return bool(self.values.get("parent"))
-
-    def say(self, fault: str, at: str, *, fixed: str = "", **facts: object) -> None:
-        """Note what is wrong."""
-        self.findings.append(Finding(fault, at, facts, fixed))  # Fatal.
-
-    def note(self, fault: str, at: str) -> None:
-        """Note what is right and may be worth a look."""
-        self.findings.append(Finding(fault, at, is_fatal=False))
-
-    def mend(self, fault: str, at: str, fixed: str) -> None:
-        """Note what was put right."""
-        self.findings.append(put_right(fault, at, fixed))
-
-    def put(self, name: str, tidy: Tidy) -> str:
-        """Take a cell that was put right, and note what had been wrong with it."""
-        if tidy.fault is not None:
-            self.mend(tidy.fault, name, tidy.value)
-        return tidy.value
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether a person has to decide."""
-        return bool(self.findings) and any(found.is_fatal for found in self.findings)
 
     @property
     def main(self) -> Finding | None:
@@ -86,6 +52,20 @@ class Row:
                  self.raw.get(at, ""), main.fixed if main else ""]  # fmt: skip
         original = [text for name, text in self.raw.items() if name != "row_no"]
         return [str(self.line), self.row_no, self.verdict, *shown, *original]
+
+
+def row_of(
+    names: Sequence[str],
+    line: int,
+    row_no: str,
+    cells_: Sequence[str],
+    values: Sequence[str] | None,
+    findings: Iterable[Sequence[Any]],
+) -> Row:
+    """Make a row of what `Tidied.parts` gave, and of the names of its columns."""
+    raw = dict(zip(names, cells_, strict=True))
+    cleaned = dict(raw) if values is None else dict(zip(names, values, strict=False))
+    return Row(line, row_no, raw, cleaned, [*map(Finding._make, findings)])
 
 
 def _words(found: Finding) -> str:

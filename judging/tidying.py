@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from judging import cells
 from judging.cells import Tidy
 from judging.columns import Columns
-from judging.places import Finding
-from judging.rows import Row
+from judging.findings import Finding, Tidied
 
 CODES = ("outlet", "cnaps_code", "township_code", "county_code", "city_code")
 NAMES = ("outlet_name", "bank", "city", "county", "township", "parent")
@@ -46,15 +45,11 @@ class Tidier:
         self._known: dict[tuple[str, str], tuple[str, tuple[Finding, ...]]] = {}
         self._n = 0
 
-    def start_again(self) -> None:
-        """Begin with the file's first row once more."""
-        self._n = 0
-
-    def tidy(self, line: int, cells_: Sequence[str], flag: str | None) -> Row:
+    def tidy(self, line: int, cells_: Sequence[str], flag: str | None) -> Tidied:
         """Put the cells of a line into their columns, and clean them."""
         self._n += 1
         raw, contradictory = self._named(cells_)
-        row = Row(line, raw.get("row_no", "").strip()[:20] or str(self._n), raw)
+        row = Tidied(line, raw.get("row_no", "").strip()[:20] or str(self._n), raw)
         wanted, found = self._columns.width, len(cells_)
         if flag is not None:
             row.say(flag, "")
@@ -81,7 +76,7 @@ class Tidier:
                 contradictory = name if more else contradictory
         return raw, contradictory
 
-    def _cell(self, row: Row, name: str, text: str) -> str:
+    def _cell(self, row: Tidied, name: str, text: str) -> str:
         """Clean a cell; what many rows say alike is cleaned once."""
         if not text or (name in CLEAN and len(text) <= SHORT and CLEAN[name].fullmatch(text)):
             return text
@@ -97,7 +92,7 @@ class Tidier:
         row.findings += known[1]
         return known[0]
 
-    def _cleaned(self, row: Row, name: str, text: str) -> str:
+    def _cleaned(self, row: Tidied, name: str, text: str) -> str:
         value = text
         if not cells.is_plain(text):
             value = row.put(name, cells.stripped(text))

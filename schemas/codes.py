@@ -12,6 +12,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from schemas.telephones import LANDLINE_FORM, MOBILE_FORM
+
 ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 ID_CHECKS = "10X98765432"
 ID_ZEROS = ord("0") * sum(ID_WEIGHTS)
@@ -170,10 +172,6 @@ CreditCode = Annotated[
 
 DivisionCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}([0-9]{3}){0,2}$")]
 """Administrative division: 6 digits (GB/T 2260), 9 (GB/T 10114) or 12 (zero-filled)."""
-
-LANDLINE_FORM = re.compile(r"0[1-9][0-9]{1,2}-?[0-9]{7,8}", re.ASCII)
-MOBILE_FORM = re.compile(r"1[3-9][0-9]{9}", re.ASCII)
-"""Mobile number of mainland China."""
 
 
 def mobile_holds(number: str) -> bool:
