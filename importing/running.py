@@ -1,17 +1,19 @@
 """An import on its way: taken up by a worker, batch by batch, and taken up again where it was left.
 
-A batch is one transaction: its outlets, its part of the report and how far the import has come are kept
-together or not at all. Whoever holds the import says so in each of them; who has lost it writes no more.
+A batch, or two that wait, is one transaction: outlets, their part of the report and how far the import has
+come are kept together or not at all. Whoever holds the import says so in each of them; who has lost it writes
+no more.
 """
 
 import asyncio
 import sys
 import uuid
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -48,10 +50,13 @@ LEASE = timedelta(seconds=30)
 TAKEN_AT_MOST = 8
 """Times that an import is taken up without getting on: then it breaks whoever touches it."""
 
-JUDGED_AHEAD = 1
-"""Batches that may wait, judged, for the one that is being written: while the database writes, the next but one
-is judged. What was found good early is held against the register once more before it is written; what was
-refused stays so, and may be good when it is sent again."""
+JUDGED_AHEAD = 3
+"""Batches that may wait, judged, for those that are being written: while the database writes, further ones are
+judged. What was found good early is held against the register once more before it is written; what was refused
+stays so, and may be good when it is sent again."""
+
+AT_ONCE = 2
+"""Batches that one transaction keeps when they wait for it; who else would write the registry waits as long."""
 
 AHEAD = 16 << 20
 """Bytes by which the process that reads may be ahead, packed: a file of a hundred thousand rows has a third."""
@@ -172,6 +177,16 @@ class Runner:
             )
 
 
+class _Batch(NamedTuple):
+    """What was judged at once."""
+
+    number: int
+    """From 1 on; those of the rows that wait for others follow."""
+    rows: Sequence[Row]
+    done: float
+    """Share of the file that has been read with it."""
+
+
 class _Work:
     """One import in one worker's hands.
 
@@ -189,6 +204,7 @@ class _Work:
         self._notes: set[str] = set()
         self._batch = 0
         self.is_last, self._waiting = False, 0
+        self._ready: list[_Batch] = []
         self._keeping: list[asyncio.Task[None]] = []
         self.is_over = False
         self._deed = Deed(job.asked_by, job.asked_role, "import", str(job.id))
@@ -242,7 +258,8 @@ class _Work:
         rows = await self._judged(self._judge, [row_of(names, *said) for said in message["rows"]])
         await self.flush(but=JUDGED_AHEAD)
         if self._batch > self._job.batches:
-            keeping = self._keep(self._judge, self._batch, rows, message["done"], [*self._keeping])
+            self._ready.append(_Batch(self._batch, rows, message["done"]))
+            keeping = self._keep(self._judge, [*self._keeping])
             self._keeping.append(asyncio.create_task(keeping))
 
     async def _judged(self, judge: Judge, rows: Sequence[Row]) -> list[Row]:
@@ -262,37 +279,19 @@ class _Work:
             keeping.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
 
-    async def _keep(
-        self,
-        judge: Judge,
-        batch: int,
-        rows: Sequence[Row],
-        done: float,
-        before: Sequence[asyncio.Task[None]],
-    ) -> None:
-        """Keep a batch when those before it are kept; further ones are judged meanwhile."""
+    async def _keep(self, judge: Judge, before: Sequence[asyncio.Task[None]]) -> None:
+        """Keep what is ready when all before it is kept; further batches are judged meanwhile."""
         for one in before:
             await one
-        job = self._job
+        some, self._ready = self._ready[:AT_ONCE], self._ready[AT_ONCE:]
+        if not some:
+            return  # It was kept together with what came before.
+        rows, job = [row for batch in some for row in batch.rows], self._job
         async with transaction(self._runner.sessions) as session:
-            written = writing.Written()
-            if job.dry_run:
-                await writing.foresee(session, judge, rows, self._deed)
-            else:
-                registry = self._desk.registry
-                written = await writing.write(
-                    session, judge, rows, registry, self._runner.vault.keys, self._deed
-                )
-            counts = [
-                sum(row.verdict == name for row in rows) for name in ("ok", "fixed", "rejected")
-            ]
-            self._report(session, batch, rows)
-            values: dict[str, Any] = {
-                "batches": batch, "progress": max(job.progress, self._share(done)),
-                "rows": job.rows + len(rows), "ok": job.ok + counts[0], "fixed": job.fixed + counts[1],
-                "rejected": job.rejected + counts[2], "created": job.created + written.created,
-                "changed": job.changed + written.changed, "proposed": job.proposed + written.proposed,
-            }  # fmt: skip
+            written = await self._write(session, judge, rows)
+            for batch in some:
+                self._report(session, batch)
+            values = self._come(some[-1], rows, written)
             told = {"held_until": now() + LEASE, "taken": 0, **values}
             holder, after = self._runner.holder, job.batches
             if not await queries.change(session, job.id, holder, told, after=after):
@@ -300,13 +299,34 @@ class _Work:
         for name, value in values.items():
             setattr(job, name, value)
 
-    def _report(self, session: AsyncSession, batch: int, rows: Sequence[Row]) -> None:
+    async def _write(
+        self, session: AsyncSession, judge: Judge, rows: Sequence[Row]
+    ) -> writing.Written:
+        if self._job.dry_run:
+            await writing.foresee(session, judge, rows, self._deed)
+            return writing.Written()
+        keys, registry = self._runner.vault.keys, self._desk.registry
+        return await writing.write(session, judge, rows, registry, keys, self._deed)
+
+    def _come(
+        self, last: _Batch, rows: Sequence[Row], written: writing.Written
+    ) -> dict[str, int | float]:
+        """Tell how far the import has come, with rows that were just written."""
+        job, found = self._job, Counter(row.verdict for row in rows)
+        return {
+            "batches": last.number, "progress": max(job.progress, self._share(last.done)),
+            "rows": job.rows + len(rows), "ok": job.ok + found["ok"], "fixed": job.fixed + found["fixed"],
+            "rejected": job.rejected + found["rejected"], "created": job.created + written.created,
+            "changed": job.changed + written.changed, "proposed": job.proposed + written.proposed,
+        }  # fmt: skip
+
+    def _report(self, session: AsyncSession, batch: _Batch) -> None:
         keys, id_ = self._runner.vault.keys, self._job.id
-        if batch == 1 and self._columns is not None:
+        if batch.number == 1 and self._columns is not None:
             heading = service.heading(self._columns.at)
             session.add(service.report_of(keys, id_, 0, [heading]))
-        told = [row.report() for row in rows]
-        session.add(service.report_of(keys, id_, batch, told, last=self.is_last))
+        told = [row.report() for row in batch.rows]
+        session.add(service.report_of(keys, id_, batch.number, told, last=self.is_last))
 
     def _share(self, done: float) -> float:
         """Tell how much has been done; a file that names parents is gone through twice."""

@@ -35,6 +35,8 @@ async def keep(
 
     The caller holds the registry.
     """
+    if not wanted:
+        return set()
     there = {row.outlet: row for row in await queries.contacts(session, [*wanted])}
     changed = set()
     for outlet, said in wanted.items():

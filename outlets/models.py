@@ -107,10 +107,7 @@ class Outlet(Stamped, Dated, table=True):
         one_of("status", get_args(OutletStatus)),
         one_of("coordinate_system", SYSTEMS),
         sa.CheckConstraint("(lat IS NULL) = (lng IS NULL)", name="point"),
-        *(
-            sa.Index(f"outlet_{name}_number_idx", name, "number")
-            for name in ("bank", "status", "kind", "service_class", "division", "agreement")
-        ),
+        *(sa.Index(f"outlet_{name}_number_idx", name, "number") for name in ("bank", "division")),
         sa.Index("outlet_bank_division_idx", "bank", "division"),
         sa.Index(
             "outlet_rectify_by_idx",

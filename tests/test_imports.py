@@ -81,7 +81,8 @@ async def _as_before(owner: AsyncEngine, make: Make, state: State) -> AsyncItera
         del registry.outlets[number]
     for code in {*registry.banks} - banks:
         del registry.banks[code]
-    vars(state).pop("finder", None)  # It holds what was there; the next one is made of what is.
+    vars(state).pop("finder", None)  # It holds what was there; the next one is made of what is,
+    registry.changed = None  # and of nothing that the last had yet to take.
 
 
 async def load_lists(state: State) -> None:
