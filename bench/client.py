@@ -14,6 +14,9 @@ HOST = "127.0.0.1"
 PATIENCE = 20.0
 """Seconds after which an answer is given up: a wrong answer of the load."""
 
+SETTLED = 0.5
+"""Seconds in which a server takes a few dozen connections."""
+
 
 class Answer(NamedTuple):
     """What came back."""
@@ -113,17 +116,22 @@ async def closed(
 async def open_loop(
     port: int, requests: Iterator[bytes], *, rate: float, seconds: float, clients: int = 64
 ) -> Round:
-    """Load at a steady rate, whatever the answers; each is timed from the moment at which it was due."""
-    tally, turn, began = Tally(frozenset({201})), count(), time.perf_counter()
+    """Load at a steady rate, whatever the answers; each is timed from the moment at which it was due.
 
-    async def client() -> None:
-        async with Wire.to(port) as wire:
-            while (nth := next(turn)) < rate * seconds:
-                due = began + nth / rate
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-                await tally.one(wire, next(requests), due)
+    Connections are there before the clock starts, as a terminal keeps its own.
+    """
+    tally, turn = Tally(frozenset({201})), count()
 
-    await asyncio.gather(*(client() for _ in range(clients)))
+    async def client(wire: Wire, began: float) -> None:
+        while (nth := next(turn)) < rate * seconds:
+            due = began + nth / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await tally.one(wire, next(requests), due)
+
+    async with contextlib.AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(Wire.to(port)) for _ in range(clients)]
+        began = time.perf_counter() + SETTLED
+        await asyncio.gather(*(client(wire, began) for wire in wires))
     return tally.round(time.perf_counter() - began)
 
 
