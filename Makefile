@@ -1,7 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROOFS := $(addprefix tests/,test_migrations.py test_alerts.py $(addprefix slow/test_,cores.py killing.py telemetry.py torture.py))
+PROOFS := $(addprefix tests/test_,migrations.py alerts.py rehearsal.py examples.py loading_divisions.py documents.py \
+  sheets.py lists.py routing_rules.py later.py cores.py matters_files.py) \
+  $(addprefix tests/slow/test_,cores.py killing.py telemetry.py torture.py)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test test-slow test-proofs fuzz lint bench registry scale soak torture lock problems openapi released secrets clean
@@ -15,7 +17,7 @@ test: $(VENV)/.dev ## the whole suite on a real PostgreSQL, in parallel
 test-slow: $(VENV)/.dev ## whole services started, killed and started again
 	$(BIN)/python -m pytest -m slow
 
-test-proofs: $(VENV)/.dev ## of the slow ones those of minutes: parts killed, cores away, each migration up and down
+test-proofs: $(VENV)/.dev ## of the slow ones those of minutes: parts killed, cores away, each migration up and down, whole sweeps of data
 	$(BIN)/python -m pytest -m slow $(PROOFS)
 
 fuzz: $(VENV)/.dev ## thousands of calls of the whole document, by each kind of caller; the same each time

@@ -1,6 +1,7 @@
 """A real PostgreSQL for all tests: one server, and a database for each process from one template."""
 
 import asyncio
+import gc
 import os
 import shutil
 import sys
@@ -52,6 +53,9 @@ MARKS = ("spot_mark", "notice_mark", "webhook_mark")
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 """Not installed: the client looks for it along the whole path, three times a call."""
 
+gc.set_threshold(20_000, 10, 10)
+"""Thousands of tests are loaded and none goes: to look through them every 700 objects takes a tenth of it."""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -67,6 +71,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave the slow ones unread where none of them is asked for: to import them takes seconds."""
     unasked = config.option.markexpr == "not slow"
     return True if unasked and collection_path == Path(__file__).parent / "slow" else None
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded now stays to the end: it is not looked through again and again for what may go."""
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

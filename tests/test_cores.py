@@ -400,6 +400,7 @@ class TestAway:
         assert (row.state, row.agency, call.state) == ("accepted", "330109", "dropped")
         assert await core.completions() == []
 
+    @pytest.mark.slow
     async def test_slow_completes_later_than_it_is_asked_again(
         self, http: httpx.AsyncClient, make: Make, state: State, core: Stand, place: Place
     ) -> None:

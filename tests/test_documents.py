@@ -131,6 +131,7 @@ OF_ARCHIVES = {"DAZ", "DAH", "DAM", "DAJ"}
 """Looked at in `tests/test_archives.py`."""
 
 
+@pytest.mark.slow
 async def test_every_paper_is_there_and_says_what_offices_write(
     http: httpx.AsyncClient, make: Make, state: State
 ) -> None:

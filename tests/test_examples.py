@@ -267,6 +267,7 @@ def _unnamed(world: World, operation: str, answer: httpx.Response) -> list[str]:
     return [f"{code} is not named"] if code is not None and code not in named else []
 
 
+@pytest.mark.slow
 async def test_every_example_gets_its_answer(world: World, app: FastAPI) -> None:
     wrong: dict[str, Any] = {}
     for operation, example in EXAMPLES.items():

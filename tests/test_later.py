@@ -114,6 +114,7 @@ def test_what_starts_the_processes_loads_no_database() -> None:
     assert not _loaded("cli.main", "cli.card", "kit.crypto") & heavy
 
 
+@pytest.mark.slow
 def test_a_process_serves_before_it_loads_what_is_seldom_called() -> None:
     seldom = {"api.seldom", "xlsxwriter", "jinja2", "typst", "shapely", "yaml", "segno"}
     assert not _loaded("api.serving") & seldom

@@ -84,6 +84,7 @@ async def read(http: httpx.AsyncClient, who: dict[str, str], query: str) -> list
     return numbers
 
 
+@pytest.mark.slow
 async def test_every_light_of_every_outlet_newest_first(
     http: httpx.AsyncClient, state: Held, make: Make, places: list[Place],
     rows: Sequence[Application],

@@ -28,6 +28,8 @@ from outlets.memory import OutletInfo
 from territory.service import survey
 from tests.conftest import TEMPLATE, Server
 
+pytestmark = pytest.mark.slow  # Each has the whole province loaded into a database of its own.
+
 Command: TypeAlias = Callable[..., Awaitable[Result]]
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "data" / "divisions" / "divisions.csv"

@@ -40,6 +40,7 @@ VALUES = st.recursive(
 
 
 class TestYaml:
+    @pytest.mark.slow
     @settings(max_examples=400, deadline=None)
     @given(value=st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4))
     def test_what_is_written_is_read_alike_by_us_and_by_others(self, value: dict[str, Any]) -> None:

@@ -289,6 +289,7 @@ WRONG: dict[str, tuple[type[Terminal], Does, set[str]]] = {
 """Each rule, who breaks it, by which doing, and what else that must break."""
 
 
+@pytest.mark.slow  # A bank served whole, once for each wrong.
 @pytest.mark.parametrize("code", WRONG)
 async def test_each_wrong_is_found_by_its_name(world: World, code: str) -> None:
     kind, does, also = WRONG[code]

@@ -53,6 +53,7 @@ def find(state: State, matter: str = m.RECORD, on: date | None = None) -> list[G
     return list(gaps(desk.routing, guide, places(desk.divisions, day), day))
 
 
+@pytest.mark.slow
 def test_every_matter_has_one_agency_in_every_township_for_a_year(state: State) -> None:
     desk = state.desk
     days = turning_days(desk.routing, desk.catalogue.in_force(today()), today())

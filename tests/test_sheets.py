@@ -119,6 +119,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
+@pytest.mark.slow
 async def test_each_guide_is_on_two_pages_with_all_that_is_to_be_brought(state: State) -> None:
     guides = state.desk.catalogue.in_force(today())
     assert len(guides) >= 14
@@ -168,6 +169,7 @@ async def test_no_word_of_a_guide_is_markup(state: State) -> None:
     assert squeezed(Pdf(printing.print_pdf(sheet)).text).count(squeezed(NASTY)) >= 4
 
 
+@pytest.mark.slow
 async def test_letters_get_smaller_until_there_are_two_pages(state: State) -> None:
     first = guide_of(state).guide.materials[0]
     long = [first.model_copy(update={"name": f"第{n}项材料"}) for n in range(MANY)]
