@@ -33,7 +33,10 @@ serial = itertools.count(1)
 FIRST = uuid.uuid4().int
 """Outlets are numbered from somewhere on: by chance each, two of a thousand shared one now and then."""
 BELOW = 90_000
-"""Numbers of outlets are made by chance, and end here: the service gives the next after the highest."""
+"""Numbers of outlets are made by chance, and end here: the service gives the next after the highest.
+
+Going down, none comes upon one that the service gave.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Stock(Generic[T]):
 
 
 def _place(county: str) -> Place:
-    number = f"{county}9{(FIRST + next(serial)) % BELOW:05}"
+    number = f"{county}9{(FIRST - next(serial)) % BELOW:05}"
     return Place(number, str(uuid7()), ECKey.generate_key("P-256"), f"{number}-01")
 
 
