@@ -32,7 +32,7 @@ async def outlet_of(session: AsyncSession, row: Outlet, day: date) -> dict[str, 
     Raises:
         OutletNotFound: it was not there yet.
     """
-    moment, plain = end_of(day), row.model_dump(mode="json", exclude={"open_week", "open_holiday"})
+    moment, plain = end_of(day), row.model_dump(mode="json")
     if row.created_at >= moment:
         raise OutletNotFound()
     if moment > now():

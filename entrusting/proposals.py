@@ -26,7 +26,6 @@ from entrusting.service import (
     freshly,
     given,
     held,
-    opening_of,
     reaches,
     stored,
     whole,
@@ -40,14 +39,11 @@ from schemas.registry import OutletChange, ProposalAction
 
 AT_ONCE = frozenset(
     {
-        "phone", "hours", "opening", "open_week", "open_holiday", "windows", "equipment", "zones",
+        "phone", "hours", "opening", "windows", "equipment", "zones",
     }
 )  # fmt: skip
 """What the bank alone knows and nothing follows from: people who find a closed door or a dead line are worse
 off for every day that a correction waits. What an outlet is, where it is and what it may do is decided."""
-
-DERIVED = frozenset({"open_week", "open_holiday"})
-"""Columns that are no part of what is compared: they follow from others."""
 
 MOVES: Mapping[str, May] = MappingProxyType(
     {
@@ -129,7 +125,7 @@ async def _propose(
     if waits is not None:
         raise ProposalPending(proposal=str(waits.id))
     await _ensure_sound(session, row, new, known)
-    fields = {n: _plain(v) for n, v in new.items() if n not in DERIVED}
+    fields = {n: _plain(v) for n, v in new.items()}
     return await propose(session, row, fields, deed(caller, "change", reason))
 
 
@@ -227,5 +223,4 @@ async def _approve(
         raise ProposalSuperseded(fields=both)
     await _ensure_sound(session, outlet, row.fields, known)
     changed = whole(outlet) | row.fields
-    changed |= opening_of(changed["opening"])
     await stored(session, changed, deed(caller, "approve_change", row.reason))

@@ -34,7 +34,7 @@ from outlets.errors import OutletNotFound
 from outlets.memory import agreement_info
 from outlets.models import AcceptanceSheet, Agreement, Bank, Outlet
 from outlets.service import Deed, deed, hold, store, take_numbers
-from schemas.hours import Opening, columns, said
+from schemas.hours import said
 from schemas.registry import OutletAction, OutletChange, OutletWanted, PointWanted, SheetWanted
 
 REQUIRED = Words("此操作须填写", "is needed for this action")
@@ -52,8 +52,8 @@ FAILED_WORDS = Words(
     "验收表未达70分或有一票否决项，不能判为通过", "the sheet fails: under 70, or a veto"
 )
 
-DERIVED = {"generation", "created_at", "version", "open_week", "open_holiday"}
-"""Columns that keep themselves, and those that follow from `opening`."""
+DERIVED = {"generation", "created_at", "version"}
+"""Columns that keep themselves."""
 
 SYSTEM = "system"
 NO_AGREEMENT = Words("未填写服务协议，或协议已终止", "it has no agreement, or one that is over")
@@ -74,12 +74,7 @@ def reaches(caller: Caller, may: May, row: Outlet) -> bool:
 
 def whole(row: Outlet) -> dict[str, Any]:
     """Give a row as it is stored, less what keeps itself."""
-    return row.model_dump(exclude=DERIVED) | opening_of(row.opening)
-
-
-def opening_of(opening: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Give the columns of opening hours."""
-    return columns(None if opening is None else Opening.model_validate(opening))
+    return row.model_dump(exclude=DERIVED)
 
 
 def given(wanted: OutletWanted | OutletChange) -> dict[str, Any]:
@@ -94,7 +89,7 @@ def given(wanted: OutletWanted | OutletChange) -> dict[str, Any]:
     if "point" in body:
         row |= _point(wanted.point)
     if "opening" in body:
-        row |= opening_of(body["opening"])
+        row["opening"] = body["opening"]
         row["hours"] = said(wanted.opening) if wanted.opening is not None else ""
     return row
 

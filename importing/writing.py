@@ -18,10 +18,9 @@ from outlets import contacts, service
 from outlets.memory import RegistryMemory
 from outlets.models import Bank, Outlet, OutletProposal
 from outlets.service import Deed
-from schemas import hours
 
-DERIVED = {"generation", "created_at", "version", "pinyin", "initials", "open_week", "open_holiday"}
-"""Columns that the registry fills itself, or that follow from others."""
+DERIVED = {"generation", "created_at", "version", "pinyin", "initials"}
+"""Columns that the registry fills itself."""
 
 NEW: Mapping[str, Any] = {
     **{
@@ -173,11 +172,7 @@ def _row(outlet: Outlet) -> dict[str, Any]:
 
 def _whole(base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """Lay what a row says over an outlet; what it leaves out stays."""
-    row = {**base, **said}
-    if "open_week" in said:
-        return row
-    opening = None if row["opening"] is None else hours.Opening.model_validate(row["opening"])
-    return row | hours.columns(opening)
+    return {**base, **said}
 
 
 async def _proposals(

@@ -1,6 +1,7 @@
 """What a row says by itself, cell by cell: name, bank and number, place, point, telephones, hours, matters."""
 
 from functools import lru_cache
+from typing import Any
 
 from judging import cells
 from judging.columns import Columns
@@ -210,9 +211,8 @@ class Content:
 
     def _hours(self, row: Row) -> None:
         if said := row.values.get("hours", ""):
-            columns, is_read = _opening(said)
-            row.outlet |= {"hours": said, **columns}
-            if not is_read:
+            row.outlet |= {"hours": said, "opening": (opening := _opening(said))}
+            if opening is None:
                 row.note("hours_unread", "hours")
 
     def _matters(self, row: Row) -> None:
@@ -254,6 +254,6 @@ class Content:
 
 
 @lru_cache(maxsize=2000)
-def _opening(said: str) -> tuple[dict[str, object], bool]:
+def _opening(said: str) -> dict[str, Any] | None:
     opening = hours.parse(said)
-    return hours.columns(opening), opening is not None
+    return None if opening is None else opening.model_dump(mode="json")

@@ -37,7 +37,7 @@ KEYS = frozenset({"name", "bank", "cnaps", "division"})
 """Columns by which a row is known."""
 
 FOLLOWING = {
-    "hours": {"opening", "open_week", "open_holiday"},
+    "hours": {"opening"},
     "point": {"coordinate_system", "original_lat", "original_lng"},
 }
 """Columns that follow from others: what was handed in more exactly stays."""

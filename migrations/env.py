@@ -38,11 +38,14 @@ def render(kind: str, thing: Any, _: AutogenContext) -> str | Literal[False]:
 DATED = {("stored_file", "kept")}
 """Columns whose default holds the day of the upgrade (0016), where there was something to upgrade."""
 
+LEFT = {("outlet", "open_week"), ("outlet", "open_holiday")}
+"""Columns that no code of ours names any more, but the one before it writes: the next release drops them."""
+
 
 def ours(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
     """Leave out partitions, which are made by the month, the job queue's tables, and dated columns."""
     if kind == "column":
-        return (thing.table.name, name) not in DATED
+        return (thing.table.name, name) not in DATED | LEFT
     return not (
         kind == "table" and name and (PARTITION.fullmatch(name) or name.startswith("pgqueuer"))
     )

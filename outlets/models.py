@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, get_args
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, INT4MULTIRANGE, JSONB, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, ExcludeConstraint
 from sqlmodel import Field, SQLModel
 
 from kit.db import Dated, Instant, Stamped, one_of
@@ -167,18 +167,6 @@ class Outlet(Stamped, Dated, table=True):
         default=None,
         sa_type=JSONB(none_as_null=True),
         description="`schemas.hours.Opening`; null: not known.",
-    )
-    open_week: Any = Field(
-        default=None,
-        sa_type=INT4MULTIRANGE,
-        nullable=True,
-        description="Minutes of a week, from Monday 0:00 on.",
-    )
-    open_holiday: Any = Field(
-        default=None,
-        sa_type=INT4MULTIRANGE,
-        nullable=True,
-        description="Minutes of a day, on public holidays.",
     )
     windows: int = Field(default=1, sa_type=sa.SmallInteger)
     equipment: list[str] = Field(default_factory=list, sa_column=_codes("equipment", 24))

@@ -15,7 +15,7 @@ from outlets.models import Agreement, Outlet, OutletContact
 
 T = TypeVar("T", bound=Stamped)
 
-UNTOLD = UNCOMPARED | {"pinyin", "initials", "open_week", "open_holiday"}
+UNTOLD = UNCOMPARED | {"pinyin", "initials"}
 """Columns that follow from others, or say nothing: a history without them tells as much."""
 
 

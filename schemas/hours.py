@@ -14,7 +14,6 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import DayOfOurs, Request
 
-DAY = 1440
 Span: TypeAlias = tuple[int, int]
 """Minutes: the first, and the first no more."""
 
@@ -79,45 +78,8 @@ class Opening(Request):
         return self
 
 
-def _spans(periods: Iterable[tuple[str, str]], start: int = 0) -> list[Span]:
-    return [(start + minutes(a), start + minutes(b)) for a, b in periods]
-
-
-def week(opening: Opening) -> list[Span]:
-    """List the minutes of a week in which it is open, in order."""
-    found = (
-        span
-        for part in opening.weekly
-        for day in part.days
-        for span in _spans(part.periods, (day - 1) * DAY)
-    )
-    return sorted(found)
-
-
-def holiday(opening: Opening) -> list[Span]:
-    """List the minutes of a public holiday in which it is open."""
-    return _spans(opening.holidays)
-
-
-def multirange(spans: Iterable[Span]) -> str:
-    """Write spans as PostgreSQL's int4multirange does."""
-    return "{" + ",".join(f"[{start},{end})" for start, end in spans) + "}"
-
-
-def columns(opening: Opening | None) -> dict[str, object]:
-    """Give the columns of `outlet` that hold it; all null where it is not known."""
-    if opening is None:
-        return {"opening": None, "open_week": None, "open_holiday": None}
-    return {
-        "opening": opening.model_dump(mode="json"),
-        "open_week": multirange(week(opening)),
-        "open_holiday": multirange(holiday(opening)),
-    }
-
-
-def minute_of_week(there: datetime) -> int:
-    """Tell which minute of its week a moment falls in, told by a clock in China."""
-    return there.weekday() * DAY + there.hour * 60 + there.minute
+def _spans(periods: Iterable[tuple[str, str]]) -> list[Span]:
+    return [(minutes(a), minutes(b)) for a, b in periods]
 
 
 def is_open(opening: Opening, there: datetime, is_working: bool) -> bool:

@@ -41,8 +41,7 @@ async def three(http: httpx.AsyncClient, make: Make, runner: Runner, who: dict[s
             await make.change(
                 Outlet, number=outlet.outlet, status="exited" if outlet.name == OLD else "rectifying",
                 coordinate_system="gcj02", cnaps=None, allowed=None, original_lat=30.2,
-                original_lng=120.1, opening=None, open_week=None,
-                open_holiday=None, **ODD,
+                original_lng=120.1, opening=None, **ODD,
             )  # fmt: skip
 
 

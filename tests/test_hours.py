@@ -6,15 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.hours import (
-    DAY,
     DayOpen,
     Opening,
     is_open,
-    minute_of_week,
-    multirange,
     parse,
     said,
-    week,
 )
 
 OFFICE = "周一至周五 08:30-11:30,13:30-17:00"
@@ -84,14 +80,6 @@ def test_holidays_and_single_days_have_hours_of_their_own() -> None:
     )
     assert is_open(opening, at("2026-10-01T10:00"), False)
     assert not is_open(opening, at("2026-11-24T10:00"), True)
-
-
-def test_a_week_is_counted_from_monday() -> None:
-    weekend = parse("周日 9:00-24:00")
-    assert weekend is not None
-    assert week(weekend) == [(6 * DAY + 540, 7 * DAY)]
-    assert multirange(week(weekend)) == "{[9180,10080)}"
-    assert minute_of_week(at("2026-11-22T09:00")) == 9180
 
 
 def test_a_day_is_named_once_and_periods_do_not_meet() -> None:

@@ -133,7 +133,7 @@ def _there(moment: str | None) -> datetime | None:
 
 
 def _now(row: Outlet, caller: Caller, held: State) -> dict[str, Any]:
-    plain = row.model_dump(mode="json", exclude={"open_week", "open_holiday"})
+    plain = row.model_dump(mode="json")
     return show_outlet(plain, held, service.allowed(caller, row), row.version)
 
 
