@@ -205,7 +205,9 @@ class _Work:
         self._batch = 0
         self.is_last, self._waiting = False, 0
         self._ready: list[_Batch] = []
-        self._keeping: list[asyncio.Task[None]] = []
+        self._taken = asyncio.Event()
+        """Some of what was ready is being kept, or nothing is kept any more."""
+        self._keeping: asyncio.Task[None] | None = None
         self.is_over = False
         self._deed = Deed(job.asked_by, job.asked_role, "import", str(job.id))
 
@@ -256,39 +258,49 @@ class _Work:
         self._waiting += message["others"]
         names = [*self._columns.at]
         rows = await self._judged(self._judge, [row_of(names, *said) for said in message["rows"]])
-        await self.flush(but=JUDGED_AHEAD)
         if self._batch > self._job.batches:
-            self._ready.append(_Batch(self._batch, rows, message["done"]))
-            keeping = self._keep(self._judge, [*self._keeping])
-            self._keeping.append(asyncio.create_task(keeping))
+            await self._hand_over(_Batch(self._batch, rows, message["done"]))
 
     async def _judged(self, judge: Judge, rows: Sequence[Row]) -> list[Row]:
         async with transaction(self._runner.sessions) as session:
             there = await queries.registered(session, writing.wanted(rows))
         return await asyncio.to_thread(_reckoned, judge, rows, there)
 
-    async def flush(self, but: int = 0) -> None:
-        """Wait until the batches that are being kept are, all but so many of the last."""
-        while len(self._keeping) > but:
-            await self._keeping[0]
-            del self._keeping[0]
+    async def _hand_over(self, batch: _Batch) -> None:
+        """Let a batch be kept when those before it are; further ones are judged meanwhile."""
+        self._ready.append(batch)
+        if self._keeping is None or self._keeping.done():
+            await self.flush()
+            self._keeping = asyncio.create_task(self._keep_ready())
+        while len(self._ready) > JUDGED_AHEAD and not self._keeping.done():
+            self._taken.clear()
+            await self._taken.wait()
+
+    async def _keep_ready(self) -> None:
+        """Keep what is ready, and what comes to be meanwhile."""
+        try:
+            while self._ready:
+                some, self._ready = self._ready[:AT_ONCE], self._ready[AT_ONCE:]
+                self._taken.set()
+                await self._keep(some)
+        finally:
+            self._taken.set()
+
+    async def flush(self) -> None:
+        """Wait until all that was judged is kept, or fail as that did."""
+        if self._keeping is not None:
+            await self._keeping
 
     async def drop(self) -> None:
-        """Let go of the batches that are being kept: the transaction of the first is undone."""
-        for keeping in self._keeping:
-            keeping.cancel()
-        await asyncio.gather(*self._keeping, return_exceptions=True)
+        """Let go of what is being kept: its transaction is undone."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
 
-    async def _keep(self, judge: Judge, before: Sequence[asyncio.Task[None]]) -> None:
-        """Keep what is ready when all before it is kept; further batches are judged meanwhile."""
-        for one in before:
-            await one
-        some, self._ready = self._ready[:AT_ONCE], self._ready[AT_ONCE:]
-        if not some:
-            return  # It was kept together with what came before.
+    async def _keep(self, some: Sequence[_Batch]) -> None:
         rows, job = [row for batch in some for row in batch.rows], self._job
         async with transaction(self._runner.sessions) as session:
-            written = await self._write(session, judge, rows)
+            written = await self._write(session, rows)
             for batch in some:
                 self._report(session, batch)
             values = self._come(some[-1], rows, written)
@@ -299,9 +311,9 @@ class _Work:
         for name, value in values.items():
             setattr(job, name, value)
 
-    async def _write(
-        self, session: AsyncSession, judge: Judge, rows: Sequence[Row]
-    ) -> writing.Written:
+    async def _write(self, session: AsyncSession, rows: Sequence[Row]) -> writing.Written:
+        judge = self._judge
+        assert judge is not None  # noqa: S101
         if self._job.dry_run:
             await writing.foresee(session, judge, rows, self._deed)
             return writing.Written()

@@ -55,11 +55,11 @@ def syllables(name: str) -> list[str]:
     return [syllable for word in _words()(name) for syllable in _read(word)]
 
 
-@lru_cache(maxsize=2000)
+@lru_cache(maxsize=5000)
 def keys(name: str) -> tuple[str, str]:
     """Give the full pinyin of `name`, with a blank between two syllables, and its initials.
 
-    Those of a batch are kept: who is to write them under a lock asks for them before.
+    Those of some batches are kept: who is to write them under a lock asks for them before.
     """
     found = syllables(name)
     return " ".join(found), initials(found)
