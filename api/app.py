@@ -16,7 +16,7 @@ from access.policy import May
 from api import problems
 from api.body import needs
 from api.edge import Edge
-from api.express import Express
+from api.express import LANES, Express
 from api.later import Later
 from api.routes import (
     applications,
@@ -121,6 +121,7 @@ def create_app(settings: Settings | None = None, *, whole: bool = True) -> FastA
         generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     app.state.syt = make_state(settings, settings.database_url or "")
+    app.state.lanes = LANES
     problems.install(app)
     app.add_exception_handler(Exception, _unexpected)
     app.add_route("/openapi.json", _document, include_in_schema=False)

@@ -29,13 +29,14 @@ class Later(BaseRoute):
 
     def include(self) -> None:
         """Put them in its place; to say it twice does nothing."""
-        from api.seldom import ROUTERS  # noqa: PLC0415 -- this is when
+        from api.seldom import LANES, ROUTERS  # noqa: PLC0415 -- this is when
 
         with self._including:
             if self in self._app.router.routes:
                 for router in ROUTERS:
                     self._app.include_router(router)
                 self._app.router.routes.remove(self)
+                self._app.state.lanes += LANES
 
     def _whole_document(self) -> dict[str, Any]:
         self.include()

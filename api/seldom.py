@@ -1,7 +1,9 @@
 """Operations beside the main job: a quarter of what a process loads, and the quarter that nobody waits for."""
 
+import re
 from typing import Any
 
+from api.express import Lane
 from api.routes import (
     agencies,
     agreements,
@@ -43,3 +45,6 @@ ROUTERS: tuple[Any, ...] = (
     looking.router, evidence.router, staff.router, reconciliations.router, archives.router,
     banks.router, agreements.router, proposals.router, registry.router, contacts.router,
 )  # fmt: skip
+
+LANES = (Lane("GET", re.compile(r"/v1/outlets"), "/v1/outlets", outlets.plain_search),)
+"""Whoever stands in front of a person asks for the nearest outlet: no framework need be waited for."""

@@ -9,9 +9,10 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache, reduce
 from heapq import merge
-from itertools import takewhile
+from itertools import islice, takewhile
 from operator import and_, attrgetter
 from typing import Any, NamedTuple, TypeAlias
 from unicodedata import normalize
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from kit.coordinates import Point
 from outlets.ground import Ground, Rows
 from outlets.memory import OutletInfo, RegistryMemory
-from schemas.hours import Opening, parse
+from schemas.hours import Opening, is_open, parse
 
 Mask: TypeAlias = NDArray[np.bool_]
 Test: TypeAlias = Callable[[Rows | slice], Mask]
@@ -45,6 +46,9 @@ LAST = "\U0010ffff"
 
 PIECES = 5
 """Of a long text the rarest pieces tell enough."""
+
+JUDGES = 16
+"""Whose judgements of a column are kept: those of the last."""
 
 WAYS = 32
 """In which a text of letters is divided into syllables, at most."""
@@ -105,6 +109,17 @@ def opening_of(opening: str, hours: str) -> Opening | None:
     return Opening.model_validate_json(opening) if opening else parse(hours)
 
 
+@lru_cache(maxsize=2)
+def open_at(there: datetime, is_working: bool) -> Judge:
+    """Judge which outlets are open at a minute, told by a clock in China, of a working day or none."""
+
+    def judge(outlet: OutletInfo) -> bool:
+        opening = opening_of(outlet.opening, outlet.hours)
+        return opening is not None and is_open(opening, there, is_working)
+
+    return judge
+
+
 class _Ids(dict[Any, int]):
     """Numbers values as they come; 0 is none of them."""
 
@@ -121,6 +136,7 @@ class Kinds:
         self._of = np.fromiter((self._ids[key(o)] for o in outlets), np.int32, len(outlets))
         _, first = np.unique(self._of, return_index=True)
         self._shown = [outlets[at] for at in first]
+        self._judged: dict[Judge, Mask] = {}
 
     def having(self, value: Any) -> Test:
         """Tell which rows have a value."""
@@ -128,8 +144,11 @@ class Kinds:
         return lambda rows: self._of[rows] == wanted
 
     def judged(self, judge: Judge) -> Test:
-        """Tell which rows have a value that is judged well."""
-        good = np.array([False, *map(judge, self._shown)])
+        """Tell which rows have a value that is judged well; who judges once more has not changed his mind."""
+        good = self._judged.get(judge)
+        if good is None:
+            good = np.array([False, *map(judge, self._shown)])
+            self._judged = {judge: good, **dict(islice(self._judged.items(), JUDGES - 1))}
         return lambda rows: good[self._of[rows]]
 
     def counted(self, mask: Mask) -> Iterator[tuple[OutletInfo, int]]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 
 from access.policy import Role
+from api.express import LANES
+from api.routes import outlets as routes
 from api.routes.outlets import _open_at
 from api.state import State
 from cli.load import load_registry
@@ -341,3 +345,97 @@ async def test_structured_hours_go_before_words(
     ]
     await make.change(Outlet, number=around[0], opening=None)
     assert (await http.get(url, headers=reader)).json()["items"] == []
+
+
+SAID_PLAINLY = (
+    "", "limit=3", "near=24.0,120.4&within=4500", "near=24.0,120.4&open_now=true&limit=2", "open_now=false",
+    "matter=332014901008&division=330327", "class=premium&status=active&limit=2", "q=zhihang&limit=2",
+)  # fmt: skip
+SAID_OTHERWISE = (
+    "limit=0", "limit=x", "limit=1&limit=2", "q=", "q=%20", "q=%00", "q=%FF", "unknown=1", "near=120.4,24.0",
+    "near=1", "within=5", "matter=000000000000", "matter=1", "status=no", "after=no", "open_now=perhaps",
+    "limit", "%00=1",
+)  # fmt: skip
+
+
+@contextmanager
+def no_such_lane(app: FastAPI) -> Iterator[None]:
+    """Let the router answer all but the main job's calls."""
+    lanes, app.state.lanes = app.state.lanes, LANES
+    try:
+        yield
+    finally:
+        app.state.lanes = lanes
+
+
+def said(answer: httpx.Response) -> dict[str, Any]:
+    """What an answer says, but for the number of the call."""
+    return {k: v for k, v in answer.json().items() if k not in ("request_id", "instance")}
+
+
+class TestAheadOfTheRouter:
+    """What is answered ahead of the framework is what the framework would have answered."""
+
+    @pytest.fixture(autouse=True)
+    def _open(self, around: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(routes, "now", lambda: datetime(2026, 11, 23, 10, tzinfo=CHINA))
+
+    @pytest.mark.parametrize("asked", SAID_PLAINLY + SAID_OTHERWISE)
+    async def test_as_the_router_would(
+        self, app: FastAPI, http: httpx.AsyncClient, reader: dict[str, str], asked: str
+    ) -> None:
+        url = f"/v1/outlets?{asked}"
+        ahead = await http.get(url, headers=reader)
+        later = await http.get(
+            url, headers={**reader, "If-None-Match": ahead.headers.get("etag", "")}
+        )
+        with no_such_lane(app):
+            routed = await http.get(url, headers=reader)
+        assert ahead.status_code == routed.status_code
+        if asked in SAID_PLAINLY:
+            assert (ahead.content, later.status_code) == (routed.content, 304)
+            assert ahead.headers["etag"] == routed.headers["etag"]
+        else:
+            assert said(ahead) == said(routed)
+
+    async def test_only_what_is_plain_is(
+        self, app: FastAPI, http: httpx.AsyncClient, reader: dict[str, str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        async def no_router(*_: object) -> None:
+            raise RuntimeError
+
+        monkeypatch.setattr(app.router, "app", no_router)
+        monkeypatch.setattr(type(app.router), "__call__", no_router)
+        for asked in SAID_PLAINLY:
+            assert (await http.get(f"/v1/outlets?{asked}", headers=reader)).status_code == 200, (
+                asked
+            )
+        assert (await http.get("/v1/outlets?limit=0", headers=reader)).status_code == 500
+
+    async def test_who_may_not_is_refused_as_ever(
+        self, http: httpx.AsyncClient, make: Make
+    ) -> None:
+        assert (await http.get("/v1/outlets")).status_code == 401
+        token = make.state.tokens.for_person("of no role", seconds=60)
+        nobody = await http.get("/v1/outlets", headers={"Authorization": f"Bearer {token}"})
+        assert (nobody.status_code, nobody.json()["code"]) == (403, "forbidden")
+
+    async def test_what_was_judged_is_judged_anew_when_it_has_changed(
+        self, http: httpx.AsyncClient, make: Make, reader: dict[str, str]
+    ) -> None:
+        place = await make.place(county="330327")
+        url = "/v1/outlets?matter=332014901008&division=330327"
+        before, again, after = list[str](), list[str](), list[str]()
+        for found, change in (
+            (before, {}),
+            (again, {"denied": ["332014901008"]}),
+            (after, {"denied": []}),
+        ):
+            if change:
+                await make.change(Outlet, number=place.outlet, **change)
+            answer = (await http.get(url, headers=reader)).json()
+            found += [item["outlet"] for item in answer["items"]]
+        assert place.outlet in before
+        assert place.outlet not in again
+        assert after == before

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from access.callers import Caller, area_of
 from access.policy import May
-from api.body import ContractRoute
+from api.body import ContractRequest, ContractRoute
 from api.conditional import dumps, tagged
-from api.deps import Held, may
+from api.deps import Held, identify, may
 from api.openapi import TAGGED, refuses
 from api.paging import Pager
 from api.problems import RequestInvalid
@@ -19,11 +20,10 @@ from api.state import State
 from divisions.memory import short_code
 from kit.clock import CHINA, now, today
 from kit.coordinates import Point, in_china, looks_swapped, to_cgcs2000
-from kit.errors import Fault, Words
-from outlets.finding import Judge, Near, Sought, Wanted, opening_of
+from kit.errors import DomainError, Fault, Words
+from outlets.finding import Judge, Near, Sought, Wanted, open_at
 from outlets.memory import OutletInfo
 from schemas.base import Page
-from schemas.hours import is_open
 from schemas.outlets import NEAR_WITHIN, OutletFilter, OutletFound, OutletNarrowed, OutletView
 
 router = APIRouter(prefix="/v1/outlets", tags=["outlets"], route_class=ContractRoute)
@@ -55,6 +55,22 @@ async def list_outlets(
         narrow.limit, lambda near: [near.metres, near.outlet.outlet],
         lambda near: {**_view(near.outlet, held), "distance_m": round(near.metres)},
     )))  # fmt: skip
+
+
+async def plain_search(request: ContractRequest) -> Response | None:
+    """Answer a search with nothing out of the ordinary; None for any other, see `api.express`."""
+    said = request.query_params.multi_items()
+    if len(dict(said)) < len(said) or not all(value for _, value in said):
+        return None
+    try:
+        caller = await identify(request)
+        narrow = OutletFilter.model_validate(dict(said))
+    except (DomainError, ValidationError):
+        return None
+    held: State = request.app.state.syt
+    return (
+        await list_outlets(request, narrow, caller, held) if caller.may(May.OUTLET_READ) else None
+    )
 
 
 def _further(found: Iterator[Near], after: list[Any] | None) -> Iterator[Near]:
@@ -118,20 +134,18 @@ def _area(division: str) -> str:
 
 def _may_do(held: State, matter: str) -> Judge:
     """Judge as a submission does."""
-    day = today()
-    guide = held.desk.catalogue.resolve(matter, None, day)
-    return lambda outlet: not held.desk.permission(guide, outlet, day).reasons
+    day, desk = today(), held.desk
+
+    def make() -> Judge:
+        guide = desk.catalogue.resolve(matter, None, day)
+        return lambda outlet: not desk.permission(guide, outlet, day).reasons
+
+    return desk.derived.once(("may", matter, day), make)
 
 
 def _open_at(held: State, moment: datetime) -> Judge:
-    there = moment.astimezone(CHINA)
-    working = held.desk.calendar.workdays.is_working(there.date())
-
-    def judge(outlet: OutletInfo) -> bool:
-        opening = opening_of(outlet.opening, outlet.hours)
-        return opening is not None and is_open(opening, there, working)
-
-    return judge
+    there = moment.astimezone(CHINA).replace(second=0, microsecond=0)
+    return open_at(there, held.desk.calendar.workdays.is_working(there.date()))
 
 
 def _view(outlet: OutletInfo, held: State) -> dict[str, Any]:
