@@ -89,7 +89,7 @@ def given(wanted: OutletWanted | OutletChange) -> dict[str, Any]:
     if "point" in body:
         row |= _point(wanted.point)
     if "opening" in body:
-        row["opening"] = body["opening"]
+        row["opening"] = wanted.opening and wanted.opening.model_dump(mode="json")  # Whole.
         row["hours"] = said(wanted.opening) if wanted.opening is not None else ""
     return row
 

@@ -28,7 +28,7 @@ from importing.kinds import WAITING, Unreadable, kind, packed
 from importing.tables import tidied
 from judging.columns import is_heading
 
-MEMORY, SECONDS = 1 << 30, 300
+MEMORY, SECONDS = 1 << 30, 900
 BATCH = 500
 LOOKED_AT = 30
 """Lines from the top among which headings are looked for."""
@@ -317,6 +317,7 @@ def _workbook(data: bytes, kind: str) -> Iterator[dict[str, Any]]:
     book = _open(data)
     del data  # Which the book has taken over, and which is as large as the file.
     top, rest, notes = _chosen(book)
+    del book  # Of which the sheet has taken what it needs.
     yield {"format": "xls" if kind == "xls" else "xlsx", "encoding": None, "notes": notes}
     yield from _batches(chain(top, rest))
 
@@ -341,7 +342,7 @@ def _plain(source: BinaryIO, head: bytes, kind: str, size: int) -> Iterator[dict
     if not any(is_heading(line.cells) for line, _ in top[:LOOKED_AT]):
         raise Unreadable("no_headings")
     used = [encoding for _, encoding in top if encoding]
-    main = max(set(used), key=used.count, default="utf-8")
+    main = max(dict.fromkeys(used), key=used.count, default="utf-8")
     yield {"format": "csv", "encoding": main, "notes": []}
     yield from _batches(_flagged(top, records, main))
 

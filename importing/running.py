@@ -1,8 +1,7 @@
 """An import on its way: taken up by a worker, batch by batch, and taken up again where it was left.
 
-A batch, or two that wait, is one transaction: outlets, their part of the report and how far the import has
-come are kept together or not at all. Whoever holds the import says so in each of them; who has lost it writes
-no more.
+A batch is one transaction: its outlets, its part of the report and how far the import has come are kept
+together or not at all. Whoever holds the import says so in each of them; who has lost it writes no more.
 """
 
 import asyncio
@@ -50,13 +49,10 @@ LEASE = timedelta(seconds=30)
 TAKEN_AT_MOST = 8
 """Times that an import is taken up without getting on: then it breaks whoever touches it."""
 
-JUDGED_AHEAD = 3
-"""Batches that may wait, judged, for those that are being written: while the database writes, further ones are
+JUDGED_AHEAD = 2
+"""Batches that wait, judged, for the one that is being written: while the database writes, further ones are
 judged. What was found good early is held against the register once more before it is written; what was refused
 stays so, and may be good when it is sent again."""
-
-AT_ONCE = 2
-"""Batches that one transaction keeps when they wait for it; who else would write the registry waits as long."""
 
 AHEAD = 16 << 20
 """Bytes by which the process that reads may be ahead, packed: a file of a hundred thousand rows has a third."""
@@ -268,21 +264,25 @@ class _Work:
 
     async def _hand_over(self, batch: _Batch) -> None:
         """Let a batch be kept when those before it are; further ones are judged meanwhile."""
-        self._ready.append(batch)
-        if self._keeping is None or self._keeping.done():
-            await self.flush()
-            self._keeping = asyncio.create_task(self._keep_ready())
-        while len(self._ready) > JUDGED_AHEAD and not self._keeping.done():
+        while self._is_keeping and len(self._ready) >= JUDGED_AHEAD:
             self._taken.clear()
             await self._taken.wait()
+        if not self._is_keeping:
+            await self.flush()
+            self._keeping = asyncio.create_task(self._keep_ready())
+        self._ready.append(batch)
+
+    @property
+    def _is_keeping(self) -> bool:
+        return self._keeping is not None and not self._keeping.done()
 
     async def _keep_ready(self) -> None:
         """Keep what is ready, and what comes to be meanwhile."""
         try:
             while self._ready:
-                some, self._ready = self._ready[:AT_ONCE], self._ready[AT_ONCE:]
+                batch = self._ready.pop(0)
                 self._taken.set()
-                await self._keep(some)
+                await self._keep(batch)
         finally:
             self._taken.set()
 
@@ -297,13 +297,12 @@ class _Work:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
 
-    async def _keep(self, some: Sequence[_Batch]) -> None:
-        rows, job = [row for batch in some for row in batch.rows], self._job
+    async def _keep(self, batch: _Batch) -> None:
+        job = self._job
         async with transaction(self._runner.sessions) as session:
-            written = await self._write(session, rows)
-            for batch in some:
-                self._report(session, batch)
-            values = self._come(some[-1], rows, written)
+            written = await self._write(session, batch.rows)
+            self._report(session, batch)
+            values = self._come(batch, written)
             told = {"held_until": now() + LEASE, "taken": 0, **values}
             holder, after = self._runner.holder, job.batches
             if not await queries.change(session, job.id, holder, told, after=after):
@@ -320,14 +319,12 @@ class _Work:
         keys, registry = self._runner.vault.keys, self._desk.registry
         return await writing.write(session, judge, rows, registry, keys, self._deed)
 
-    def _come(
-        self, last: _Batch, rows: Sequence[Row], written: writing.Written
-    ) -> dict[str, int | float]:
-        """Tell how far the import has come, with rows that were just written."""
-        job, found = self._job, Counter(row.verdict for row in rows)
+    def _come(self, batch: _Batch, written: writing.Written) -> dict[str, int | float]:
+        """Tell how far the import has come, with a batch that was just written."""
+        job, found = self._job, Counter(row.verdict for row in batch.rows)
         return {
-            "batches": last.number, "progress": max(job.progress, self._share(last.done)),
-            "rows": job.rows + len(rows), "ok": job.ok + found["ok"], "fixed": job.fixed + found["fixed"],
+            "batches": batch.number, "progress": max(job.progress, self._share(batch.done)),
+            "rows": job.rows + len(batch.rows), "ok": job.ok + found["ok"], "fixed": job.fixed + found["fixed"],
             "rejected": job.rejected + found["rejected"], "created": job.created + written.created,
             "changed": job.changed + written.changed, "proposed": job.proposed + written.proposed,
         }  # fmt: skip

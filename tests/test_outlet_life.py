@@ -508,7 +508,8 @@ class TestChanging:
         body = answer.json()
         assert (body["phone"], body["hours"], body["windows"]) == ("95588", "周一 09:00-12:00", 3)
         assert body["version"] == outlet["version"] + 1
-        same = await change(http, people.bank, body, phone="95588", windows=3)
+        assert body["opening"] == {**opening, "holidays": [], "exceptions": []}
+        same = await change(http, people.bank, body, phone="95588", windows=3, opening=opening)
         assert (same.status_code, same.json()["version"]) == (200, body["version"])
         assert codes(await change(http, people.bank, body, phone="1")) == ["/phone form"]
 
