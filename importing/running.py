@@ -49,8 +49,8 @@ LEASE = timedelta(seconds=30)
 TAKEN_AT_MOST = 8
 """Times that an import is taken up without getting on: then it breaks whoever touches it."""
 
-JUDGED_AHEAD = 2
-"""Batches that wait, judged, for the one that is being written: while the database writes, further ones are
+JUDGED_AHEAD = 1
+"""Batches that wait, judged, for the one that is being written: while the database writes, the next but one is
 judged. What was found good early is held against the register once more before it is written; what was refused
 stays so, and may be good when it is sent again."""
 
