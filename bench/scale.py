@@ -100,11 +100,12 @@ class Size(NamedTuple):
 
 
 def measure(filled: Mapping[int, tuple[Path, Filled | None]], effort: Effort) -> list[Size]:
-    """Start a service on each filled home, and measure them in turns."""
+    """Start a service on each filled home, and measure them in turns; then each alone, for its tail."""
     serials = count(SERIALS, SERIALS)
     with contextlib.ExitStack() as stack:
         sites = [_site(stack, rows, home, serials) for rows, (home, _) in filled.items()]
-        measured, tails = asyncio.run(_measure(sites, serials, effort))
+        measured = asyncio.run(_measure(sites, serials, effort))
+    tails = [_tails(rows, home, serials) for rows, (home, _) in filled.items()]
     told = zip(filled.items(), measured, tails, strict=True)
     return [Size(rows, made, loads_, tails_) for (rows, (_, made)), loads_, tails_ in told]
 
@@ -128,8 +129,8 @@ def _calm_down(supervisor: int) -> None:
 
 async def _measure(
     sites: Sequence[Site], serials: Iterator[int], effort: Effort
-) -> tuple[list[list[Measured]], list[list[Tail]]]:
-    """Give what was measured, and the tails, by site."""
+) -> list[list[Measured]]:
+    """Give what was measured, by site."""
     alike = zip(*[await loads(site, serials) for site in sites], strict=True)
     found = [[Measured(one, n) for one in ones] for ones in alike for n in CLIENTS]
     for beside in found:
@@ -139,12 +140,9 @@ async def _measure(
         say(
             f"{beside[0].load.name}, {beside[0].clients}: {[round(one.p50, 2) for one in beside]} ms"
         )
-    tails = [[await _tail(site, sites, serials) for site in sites] for _ in range(TAILS)]
     for site in sites:
         cluster_of(site.home).psql(GIVE_BACK, database=DATABASE)
-    return [[*some] for some in zip(*found, strict=True)], [
-        [*some] for some in zip(*tails, strict=True)
-    ]
+    return [[*some] for some in zip(*found, strict=True)]
 
 
 async def _round(site: Site, one: Measured, effort: Effort) -> None:
@@ -158,13 +156,19 @@ async def _round(site: Site, one: Measured, effort: Effort) -> None:
         raise BenchFailed(f"{load.name} at {site.rows:,}: {errors}")
 
 
-async def _tail(site: Site, all_: Sequence[Site], serials: Iterator[int]) -> Tail:
-    """Submit as fast as it goes, and when all background processes have told of it, half as fast."""
+def _tails(rows: int, home: Path, serials: Iterator[int]) -> list[Tail]:
+    """Look at the tail of a service that has the machine to itself: others' disks and processors make one."""
+    with contextlib.ExitStack() as stack:
+        site = _site(stack, rows, home, serials)
+        return [asyncio.run(_tail(site, serials)) for _ in range(TAILS)]
+
+
+async def _tail(site: Site, serials: Iterator[int]) -> Tail:
+    """Submit as fast as it goes, and when the background process has told of it, half as fast."""
     full = await closed(
         site.port, submissions(site, next(serials)), clients=SPREAD_CLIENTS, seconds=4, expected=201
     )
-    for one in all_:  # A service that stands beside has a processor of its own, where it is real.
-        _calm_down(one.supervisor)
+    _calm_down(site.supervisor)
     half = await open_loop(
         site.port, submissions(site, next(serials)), rate=full.rate / 2, seconds=SPREAD_SECONDS
     )
