@@ -89,7 +89,8 @@ def given(wanted: OutletWanted | OutletChange) -> dict[str, Any]:
     if "point" in body:
         row |= _point(wanted.point)
     if "opening" in body:
-        row["opening"] = wanted.opening and wanted.opening.model_dump(mode="json")  # Whole.
+        # `body` lacks what was not said of the hours themselves; they are kept, and compared, whole.
+        row["opening"] = wanted.opening and wanted.opening.model_dump(mode="json")
         row["hours"] = said(wanted.opening) if wanted.opening is not None else ""
     return row
 

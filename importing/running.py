@@ -373,7 +373,7 @@ def _reckoned(judge: Judge, rows: Sequence[Row], there: Register) -> list[Row]:
 async def messages(
     vault: Vault, job: OutletImport, *, waiting: bool
 ) -> AsyncGenerator[dict[str, Any]]:
-    """Let a process of its own read the file, and give what it says: of rows that wait for others, or of these.
+    """Let a process of its own read the file, and give what it says of rows that name a parent, or of others.
 
     Raises:
         FileNotFound: the store has lost it.

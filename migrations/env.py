@@ -43,7 +43,7 @@ LEFT = {("outlet", "open_week"), ("outlet", "open_holiday")}
 
 
 def ours(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
-    """Leave out partitions, which are made by the month, the job queue's tables, and dated columns."""
+    """Leave out partitions, which are made by the month, the job queue's tables, and columns dated or left."""
     if kind == "column":
         return (thing.table.name, name) not in DATED | LEFT
     return not (
